@@ -1,0 +1,1 @@
+"""What the tools call: runs, reports and weight conversion."""

@@ -1,0 +1,1 @@
+"""Localization scores: the numpy definitions and their mmengine metrics."""
