@@ -1,0 +1,68 @@
+"""WSOLClassifier: a mmpretrain classifier with layers inside its backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import torch
+from mmpretrain.models.classifiers import ImageClassifier
+from torch import Tensor
+
+from mmdgdm.models.utils.stage_necks import build_stage_necks, check_fired
+from mmdgdm.registry import MODELS
+
+
+@MODELS.register_module()
+class WSOLClassifier(ImageClassifier):
+    """Image classifier whose backbone carries attention guided layers.
+
+    It is mmpretrain's :class:`ImageClassifier` with one more argument. The layers
+    act on the outputs of named submodules through forward hooks (what mmdet and
+    mmyolo users know as ``plugins``), so any backbone will do and no key of its
+    state dict changes. Without ``stage_necks`` it is the plain CAM baseline.
+
+    Args:
+        *args: As for ``ImageClassifier``.
+        stage_necks: Layers and where they act, for example
+            ``[dict(type='mmdgdm.DGDM', after='layer3.0')]``; see
+            :func:`mmdgdm.models.utils.stage_necks.build_stage_necks`.
+        **kwargs: As for ``ImageClassifier``: ``backbone``, ``neck``, ``head``,
+            ``data_preprocessor``, ``train_cfg``, ``init_cfg``.
+
+    Raises:
+        ConfigError: If ``stage_necks`` is malformed or names no submodule.
+        RuntimeError: At the first forward pass, if a named submodule is never
+            called, so that its layer would silently do nothing.
+        TypeError: At a forward pass, if a submodule's output has not the stated
+            layout.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        stage_necks: Optional[Sequence[Mapping[str, Any]]] = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.stage_necks = build_stage_necks(self.backbone, stage_necks)
+        self._stage_necks_checked = len(self.stage_necks) == 0
+
+    def extract_feat(self, inputs: Tensor, stage: str = "neck") -> Any:
+        """Extract features as ``ImageClassifier`` does, with the layers at work.
+
+        Args:
+            inputs: Batch of images, (N, C, H, W).
+            stage: ``"backbone"``, ``"neck"`` or ``"pre_logits"``.
+
+        Returns:
+            The features: a tuple of maps, or a tensor for ``"pre_logits"``.
+
+        Raises:
+            RuntimeError: If a stage neck did not act in the first pass.
+        """
+        feats = super().extract_feat(inputs, stage)
+        if not self._stage_necks_checked and not torch.compiler.is_compiling():
+            check_fired(self.stage_necks, self.backbone)
+            self._stage_necks_checked = True
+        return feats

@@ -1,0 +1,23 @@
+"""The mathematics of the attention guided layers, as pure functions."""
+
+from mmdgdm.models.functional.cagd import channel_attention, channel_mask, num_kept
+from mmdgdm.models.functional.sagd import (
+    background_region,
+    discriminative_region,
+    importance_map,
+    keep_mean,
+    spatial_attention,
+    spatial_mask,
+)
+
+__all__ = [
+    "background_region",
+    "channel_attention",
+    "channel_mask",
+    "discriminative_region",
+    "importance_map",
+    "keep_mean",
+    "num_kept",
+    "spatial_attention",
+    "spatial_mask",
+]

@@ -1,0 +1,83 @@
+"""Channel attention guided dropout: attention and mask.
+
+Source: Yin et al., Dual-attention Guided Dropblock Module for Weakly Supervised
+Object Localization, ICPR 2020 (arXiv 2003.04719), with the dropout rule of
+Gomez et al., Learning Sparse Networks Using Targeted Dropout (arXiv 1905.13678).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mmdgdm.models.functional.attention import mean_over
+
+
+def channel_attention(feat: Tensor) -> Tensor:
+    r"""Average each channel over its places: :math:`a_c = \frac{1}{HW}\sum F_c`.
+
+    Args:
+        feat: Feature map, (N, C, H, W).
+
+    Returns:
+        The attention, (N, C), float32 for half precision input.
+    """
+    return mean_over(feat, (2, 3))
+
+
+def num_kept(keep_ratio: float, channels: int) -> int:
+    r"""Number of channels that always pass, :math:`\lceil r C \rceil`.
+
+    Args:
+        keep_ratio: Share of the channels, in [0, 1].
+        channels: Number of channels C.
+
+    Returns:
+        An integer in [0, C].
+
+    Example:
+        >>> num_kept(0.75, 10), num_kept(0.1, 30), num_kept(0.0, 8)
+        (8, 3, 0)
+    """
+    # 0.1 * 30 is 3.0000000000000004 in binary: the slack keeps it at 3.
+    return min(channels, math.ceil(keep_ratio * channels - 1e-9))
+
+
+def channel_mask(
+    attention: Tensor, keep_ratio: float, drop_prob: float, scale: str = "plain"
+) -> Tensor:
+    r"""Draw a mask that drops weak channels and never the strongest ones.
+
+    Per sample the K = :func:`num_kept` channels of largest :math:`|a|` always
+    pass; each other one is dropped with probability ``drop_prob``, independently
+    of all others.
+
+    Args:
+        attention: Channel attention, (N, C).
+        keep_ratio: Share of the channels that always pass.
+        drop_prob: Probability p that a remaining channel is dropped.
+        scale: What survivors are multiplied by. ``"plain"``: 1.
+            ``"expectation"``: 1 / (1 - p) for those that could have been
+            dropped, so that each channel's expectation is kept. ``"mean"``: one
+            factor per sample, :math:`\sum|a| / \sum|a|m`, so that the sample's
+            mean activation is kept (1 if nothing is left).
+
+    Returns:
+        The mask, (N, C), in the dtype of ``attention``; it carries no gradient.
+    """
+    attention = attention.detach()
+    kept = num_kept(keep_ratio, attention.shape[1])
+    strongest = attention.abs().topk(kept, dim=1).indices
+    survives = torch.rand_like(attention) >= drop_prob
+    mask = survives.to(attention.dtype)
+    if scale == "expectation":
+        mask = mask / (1.0 - drop_prob)
+    mask = mask.scatter(1, strongest, 1.0)
+    if scale == "mean":
+        weight = attention.abs()
+        left = (weight * mask).sum(dim=1, keepdim=True)
+        total = weight.sum(dim=1, keepdim=True)
+        mask = mask * torch.where(left > 0, total / left, torch.ones_like(left))
+    return mask

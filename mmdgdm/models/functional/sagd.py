@@ -1,0 +1,182 @@
+"""Spatial attention guided dropblock: regions, maps and masks.
+
+Source: Yin et al., Dual-attention Guided Dropblock Module for Weakly Supervised
+Object Localization, ICPR 2020 (arXiv 2003.04719). The choice between drop mask
+and importance map is that of Choe and Shim, Attention-based Dropout Layer
+(arXiv 1908.10028); contiguous blocks are those of Ghiasi et al., DropBlock
+(arXiv 1810.12890).
+
+A *map* below is a tensor of shape (N, 1, H, W).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from mmdgdm.models.functional.attention import mean_over
+
+
+def spatial_attention(feat: Tensor) -> Tensor:
+    r"""Average all channels at each place: :math:`s = \frac{1}{C}\sum_c F_c`.
+
+    Args:
+        feat: Feature map, (N, C, H, W).
+
+    Returns:
+        The attention map, (N, 1, H, W), float32 for half precision input.
+    """
+    return mean_over(feat, (1,), keepdim=True)
+
+
+def _maximum(attention: Tensor) -> Tensor:
+    return attention.amax(dim=(2, 3), keepdim=True)
+
+
+def grow_blocks(region: Tensor, block_size: int) -> Tensor:
+    """Grow every pixel of a region to a square block around it.
+
+    The block of a pixel at (y, x) covers the rows y - (b - 1) // 2 to y + b // 2
+    and the same columns: centred for odd b, one further down and right for even
+    b. Blocks are cut at the frame.
+
+    Args:
+        region: Boolean map.
+        block_size: Side b of the block in pixels of the map.
+
+    Returns:
+        Boolean map of the union of all blocks.
+    """
+    if block_size == 1:
+        return region
+    # A place is covered by the seeds up to b // 2 before it and (b - 1) // 2 after.
+    before, after = block_size // 2, (block_size - 1) // 2
+    padded = F.pad(region.to(torch.float32), (before, after, before, after))
+    return F.max_pool2d(padded, block_size, stride=1) > 0
+
+
+def discriminative_region(
+    attention: Tensor,
+    drop_threshold: float,
+    block_size: int = 1,
+    seed_prob: float = 1.0,
+) -> Tensor:
+    r"""Mark what the classifier leans on most, as contiguous blocks.
+
+    :math:`D = \{ s \ge t \, s_{max} \}`, with :math:`s_{max}` the maximum of the
+    sample, each pixel grown by :func:`grow_blocks`. A sample with
+    :math:`s_{max} \le 0` has no positive response that a share of its maximum
+    could single out: its region is empty.
+
+    Args:
+        attention: Map s.
+        drop_threshold: t, a share of the maximum.
+        block_size: Side of the blocks in pixels of the map.
+        seed_prob: Probability that a pixel of the ungrown region seeds a block;
+            1 takes the region whole.
+
+    Returns:
+        Boolean map, true inside the region.
+    """
+    peak = _maximum(attention)
+    region = (attention >= drop_threshold * peak) & (peak > 0)
+    if seed_prob < 1.0:
+        region = region & (torch.rand_like(attention) < seed_prob)
+    return grow_blocks(region, block_size)
+
+
+def background_region(attention: Tensor, bg_threshold: float) -> Tensor:
+    r"""Mark what hardly responds: :math:`B = \{ s < t \, s_{max} \}`.
+
+    Empty for ``bg_threshold`` 0, also where s is negative, and for a sample with
+    :math:`s_{max} \le 0`.
+
+    Args:
+        attention: Map s.
+        bg_threshold: t, a share of the maximum.
+
+    Returns:
+        Boolean map, true in the background.
+    """
+    if bg_threshold == 0:
+        return torch.zeros_like(attention, dtype=torch.bool)
+    peak = _maximum(attention)
+    return (attention < bg_threshold * peak) & (peak > 0)
+
+
+def keep_mean(mask: Tensor, attention: Tensor) -> Tensor:
+    r"""Scale a mask so that each sample's mean activation stays as it was.
+
+    The factor is :math:`\sum |s| / \sum |s| m` per sample, and 1 where nothing
+    is left to scale.
+
+    Args:
+        mask: Map m with values >= 0.
+        attention: Map s of the activations that the mask will multiply.
+
+    Returns:
+        The scaled mask.
+    """
+    weight = attention.abs()
+    left = (weight * mask).sum(dim=(2, 3), keepdim=True)
+    total = weight.sum(dim=(2, 3), keepdim=True)
+    factor = torch.where(left > 0, total / left.clamp_min(1e-30), 1.0)
+    return mask * factor
+
+
+def importance_map(attention: Tensor, scale: str = "plain") -> Tensor:
+    r"""Soft map that stresses what responds.
+
+    Args:
+        attention: Map s.
+        scale: ``"plain"``: :math:`\sigma(s)`. ``"mean"``:
+            :math:`2 \sigma((s - \bar s) / std(s))` per sample, then
+            :func:`keep_mean`, so that the layer changes no scale.
+
+    Returns:
+        The map, values in (0, 1) for ``"plain"``.
+    """
+    if scale == "plain":
+        return attention.sigmoid()
+    std, mean = torch.std_mean(attention, dim=(2, 3), keepdim=True, correction=0)
+    return keep_mean(2 * ((attention - mean) / (std + 1e-6)).sigmoid(), attention)
+
+
+def spatial_mask(
+    attention: Tensor,
+    drop_prob: float,
+    drop_threshold: float,
+    block_size: int,
+    bg_threshold: float,
+    seed_prob: float = 1.0,
+    draw: str = "batch",
+    scale: str = "plain",
+) -> Tensor:
+    r"""Draw the mask of one forward pass: drop mask or importance map.
+
+    The drop mask is 0 in the discriminative region and in the background, else
+    1. It is taken with probability ``drop_prob``, otherwise the importance map.
+
+    Args:
+        attention: Map s.
+        drop_prob: Probability of the drop mask.
+        drop_threshold: See :func:`discriminative_region`.
+        block_size: See :func:`discriminative_region`.
+        bg_threshold: See :func:`background_region`.
+        seed_prob: See :func:`discriminative_region`.
+        draw: ``"batch"``: one draw for all samples. ``"sample"``: one each.
+        scale: ``"plain"``, or ``"mean"`` to keep each sample's mean activation
+            (:func:`keep_mean`, :func:`importance_map`).
+
+    Returns:
+        The map that multiplies the features, in the dtype of ``attention``.
+    """
+    erased = discriminative_region(attention, drop_threshold, block_size, seed_prob)
+    erased = erased | background_region(attention, bg_threshold)
+    drop_mask = (~erased).to(attention.dtype)
+    if scale == "mean":
+        drop_mask = keep_mean(drop_mask, attention)
+    draws = attention.shape[0] if draw == "sample" else 1
+    drop = torch.rand((draws, 1, 1, 1), device=attention.device) < drop_prob
+    return torch.where(drop, drop_mask, importance_map(attention, scale))

@@ -1,0 +1,134 @@
+"""SAGD: spatial attention guided dropblock."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from torch import Tensor
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.models.functional import spatial_attention, spatial_mask
+from mmdgdm.models.necks.base import (
+    AttentionDropout,
+    check_choice,
+    check_positive_int,
+    check_share,
+)
+from mmdgdm.registry import MODELS
+
+
+@MODELS.register_module()
+class SAGD(AttentionDropout):
+    r"""Spatial attention guided dropblock.
+
+    With the spatial attention s = mean of F over C and its maximum
+    :math:`s_{max}` per sample,
+
+    - the discriminative region is :math:`D = \{s \ge t_d\,s_{max}\}`, each pixel
+      grown to a block of ``block_size`` x ``block_size``,
+    - the background is :math:`B = \{s < t_b\,s_{max}\}`,
+    - the drop mask is 0 in D and B, else 1, and the importance map is
+      :math:`\sigma(s)`.
+
+    Each forward pass multiplies F by the drop mask with probability
+    ``drop_prob``, else by the importance map. A sample with
+    :math:`s_{max} \le 0` has neither D nor B; on a constant positive map D is the
+    whole map. In eval mode the input object itself is returned.
+
+    Source: Yin et al., ICPR 2020, arXiv 2003.04719, part SAGD; the choice between
+    two maps: ADL, Choe and Shim, arXiv 1908.10028; blocks: DropBlock, Ghiasi et
+    al., arXiv 1810.12890. The paper's abstract fixes the erasing of contiguous
+    discriminative regions and the split of foreground from background. All values
+    and the arguments ``draw``, ``seed_prob``, ``scale`` and ``detach`` are choices
+    of this project.
+
+    Args:
+        drop_prob: Probability of the drop mask, in [0, 1].
+        drop_threshold: :math:`t_d`, in (0, 1].
+        block_size: Side of the erased blocks in pixels of the feature map; it may
+            exceed the map, whose every block is then cut at the frame.
+        bg_threshold: :math:`t_b`, in [0, ``drop_threshold``); 0 switches the
+            background part off.
+        seed_prob: Probability that a pixel of D before growing seeds a block, in
+            (0, 1]; 1 erases D whole.
+        draw: ``"batch"`` draws between the two maps once per forward pass,
+            ``"sample"`` once per sample.
+        scale: ``"plain"`` as above; ``"mean"`` keeps each sample's mean
+            activation, with the importance map
+            :math:`2\sigma((s - \bar s)/std(s))`.
+        detach: Whether the gradient is kept from flowing through the attention.
+
+    Raises:
+        ConfigError: If an argument is impossible; the message names it.
+
+    Example:
+        >>> import torch
+        >>> layer = SAGD(drop_prob=1.0, drop_threshold=0.9, block_size=1)
+        >>> feat = torch.tensor([[1.0, 2.0], [3.0, 10.0]]).view(1, 1, 2, 2)
+        >>> layer(feat).flatten().tolist()
+        [1.0, 2.0, 3.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        drop_prob: float = 0.75,
+        drop_threshold: float = 0.8,
+        block_size: int = 3,
+        bg_threshold: float = 0.0,
+        seed_prob: float = 1.0,
+        draw: str = "sample",
+        scale: str = "plain",
+        detach: bool = False,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.drop_prob = check_share("drop_prob", drop_prob)
+        self.drop_threshold = check_share(
+            "drop_threshold", drop_threshold, low_open=True
+        )
+        self.block_size = check_positive_int("block_size", block_size)
+        self.bg_threshold = check_share("bg_threshold", bg_threshold)
+        if self.bg_threshold >= self.drop_threshold:
+            raise ConfigError(
+                "Expected `bg_threshold` to be below `drop_threshold` "
+                f"({drop_threshold!r}), but got {bg_threshold!r}: background and "
+                "discriminative region would cover the whole map."
+            )
+        self.seed_prob = check_share("seed_prob", seed_prob, low_open=True)
+        self.draw = check_choice("draw", draw, ("batch", "sample"))
+        self.scale = check_choice("scale", scale, ("plain", "mean"))
+        self.detach = bool(detach)
+
+    def mask(self, feat: Tensor) -> Tensor:
+        """Draw the spatial mask for a feature map.
+
+        Args:
+            feat: Feature map, (N, C, H, W).
+
+        Returns:
+            The mask, (N, 1, H, W), in the dtype of the spatial attention.
+        """
+        attention = spatial_attention(feat.detach() if self.detach else feat)
+        return spatial_mask(
+            attention,
+            self.drop_prob,
+            self.drop_threshold,
+            self.block_size,
+            self.bg_threshold,
+            self.seed_prob,
+            self.draw,
+            self.scale,
+        )
+
+    def drop(self, feat: Tensor) -> Tensor:
+        """Multiply a feature map (N, C, H, W) by its spatial mask."""
+        return feat * self.mask(feat).to(feat.dtype)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return (
+            f"drop_prob={self.drop_prob}, drop_threshold={self.drop_threshold}, "
+            f"block_size={self.block_size}, bg_threshold={self.bg_threshold}, "
+            f"seed_prob={self.seed_prob}, draw={self.draw!r}, "
+            f"scale={self.scale!r}, detach={self.detach}"
+        )

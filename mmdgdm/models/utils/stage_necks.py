@@ -1,0 +1,215 @@
+"""Insert layers after named submodules of a backbone, by forward hooks.
+
+No module is replaced and no key of the backbone's state dict changes, so that
+published weights load as they are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import torch
+from torch import Tensor, nn
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.registry import MODELS
+
+LAYOUTS = ("NCHW", "NHWC", "NLC")
+
+
+def _describe(value: Any) -> str:
+    """Say what a module returned: shapes of tensors, types of the rest."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, (tuple, list)):
+        inner = ", ".join(_describe(item) for item in value)
+        return f"a {type(value).__name__} of ({inner})"
+    return f"an object of type {type(value).__name__}"
+
+
+class StageNeck(nn.Module):
+    """A layer that acts on the output of one submodule of a backbone.
+
+    The hook is a bound method, never a closure: a deep copy of the whole model
+    (as an exponential moving average makes) then drives the copy's own layer.
+
+    Args:
+        neck: The layer; takes and returns a map (N, C, H, W).
+        after: Name of the submodule, as in ``backbone.named_modules()``.
+        layout: Layout of the submodule's output: ``"NCHW"``, ``"NHWC"``, or
+            ``"NLC"`` for tokens of a square grid.
+        num_extra_tokens: Leading tokens that are no place of the grid (a class
+            token, say) and are passed on untouched; for ``"NLC"`` only.
+        output_index: Which item to act on when the submodule returns a tuple or
+            list; the others are passed on.
+
+    Raises:
+        ConfigError: If an argument is impossible.
+    """
+
+    def __init__(
+        self,
+        neck: nn.Module,
+        after: str,
+        layout: str = "NCHW",
+        num_extra_tokens: int = 0,
+        output_index: Optional[int] = None,
+    ) -> None:
+        super().__init__()
+        if layout not in LAYOUTS:
+            raise ConfigError(
+                f"Expected `layout` of the stage neck after {after!r} to be one of "
+                f"{', '.join(LAYOUTS)}, but got {layout!r}."
+            )
+        self.neck = neck
+        self.after = after
+        self.layout = layout
+        self.num_extra_tokens = num_extra_tokens
+        self.output_index = output_index
+        self.fired = False
+
+    def attach(self, backbone: nn.Module) -> None:
+        """Hook the layer to its submodule.
+
+        Args:
+            backbone: The network that holds the submodule.
+
+        Raises:
+            ConfigError: If there is no such submodule; valid names are listed.
+        """
+        modules = {name: mod for name, mod in backbone.named_modules() if name}
+        if self.after not in modules:
+            close = difflib.get_close_matches(self.after, modules, n=3)
+            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            raise ConfigError(
+                f"Expected `after` of a stage neck to name a submodule of "
+                f"{type(backbone).__name__}, but got {self.after!r}.{hint} "
+                f"Valid names: {', '.join(modules)}."
+            )
+        modules[self.after].register_forward_hook(self._hook)
+
+    def _hook(self, module: nn.Module, args: Any, output: Any) -> Any:
+        self.fired = True
+        feat = self._select(output)
+        if not self.training:
+            return output
+        if self.layout == "NHWC":
+            out = self.neck(feat.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        elif self.layout == "NLC":
+            out = self._apply_to_tokens(feat)
+        else:
+            out = self.neck(feat)
+        if self.output_index is None:
+            return out
+        items = list(output)
+        items[self.output_index] = out
+        return type(output)(items)
+
+    def _select(self, output: Any) -> Tensor:
+        feat = output
+        if self.output_index is not None and isinstance(output, (tuple, list)):
+            if not -len(output) <= self.output_index < len(output):
+                raise TypeError(
+                    f"Expected `output_index` of the stage neck after {self.after!r} "
+                    f"to be one of the {len(output)} outputs, but got "
+                    f"{self.output_index}."
+                )
+            feat = output[self.output_index]
+        dims = 3 if self.layout == "NLC" else 4
+        if not isinstance(feat, Tensor) or feat.dim() != dims:
+            raise TypeError(
+                f"Expected the output of {self.after!r} to be a tensor of layout "
+                f"{self.layout}, but got {_describe(output)}. Set `layout` to one of "
+                f"{', '.join(LAYOUTS)}, and `output_index` if it is a tuple."
+            )
+        return feat
+
+    def _apply_to_tokens(self, tokens: Tensor) -> Tensor:
+        extra = tokens[:, : self.num_extra_tokens]
+        grid = tokens[:, self.num_extra_tokens :]
+        batch, length, channels = grid.shape
+        side = math.isqrt(length)
+        if side * side != length:
+            raise TypeError(
+                f"Expected the tokens after {self.after!r} to form a square grid, but "
+                f"got {length} of them in shape {tuple(tokens.shape)} with "
+                f"num_extra_tokens={self.num_extra_tokens}."
+            )
+        feat = grid.transpose(1, 2).reshape(batch, channels, side, side)
+        out = self.neck(feat).flatten(2).transpose(1, 2)
+        return torch.cat([extra, out], dim=1) if self.num_extra_tokens else out
+
+    def extra_repr(self) -> str:
+        """Where the layer acts, for ``repr``."""
+        return f"after={self.after!r}, layout={self.layout!r}"
+
+
+def build_stage_necks(
+    backbone: nn.Module, configs: Optional[Sequence[Mapping[str, Any]]]
+) -> nn.ModuleList:
+    """Build layers from configs and attach each to a backbone.
+
+    Args:
+        backbone: The network that the layers act in.
+        configs: One dict a layer: ``type`` and ``after``, optionally ``layout``,
+            ``num_extra_tokens`` and ``output_index`` (see :class:`StageNeck`), and
+            the layer's own arguments. ``None`` for no layer.
+
+    Returns:
+        The attached :class:`StageNeck` modules, in the order of ``configs``.
+
+    Raises:
+        ConfigError: If a dict lacks a key or names no submodule.
+    """
+    if isinstance(configs, Mapping):
+        raise ConfigError(
+            "Expected `stage_necks` to be a list of dicts, but got a single dict: "
+            "write stage_necks=[dict(...)]."
+        )
+    necks = nn.ModuleList()
+    for config in configs or ():
+        arguments = dict(config)
+        for key in ("type", "after"):
+            if key not in arguments:
+                raise ConfigError(
+                    f"Expected every dict of `stage_necks` to have the key {key!r}, "
+                    f"but got {dict(config)!r}."
+                )
+        keys = ("after", "layout", "num_extra_tokens", "output_index")
+        placing = {key: arguments.pop(key) for key in keys if key in arguments}
+        stage_neck = StageNeck(MODELS.build(arguments), **placing)
+        stage_neck.attach(backbone)
+        necks.append(stage_neck)
+    return necks
+
+
+def check_fired(stage_necks: nn.ModuleList, backbone: nn.Module) -> None:
+    """Raise if a layer's submodule was never called in a forward pass.
+
+    Args:
+        stage_necks: The attached :class:`StageNeck` modules.
+        backbone: The network they act in.
+
+    Raises:
+        RuntimeError: Naming each submodule that was not called. A container that
+            its owner indexes instead of calling (``features`` of a VGG) is the
+            usual cause.
+    """
+    silent = [neck.after for neck in stage_necks if not neck.fired]
+    if not silent:
+        return
+    children = [
+        f"{name}.{child}"
+        for name, module in backbone.named_modules()
+        if name in silent
+        for child, _ in module.named_children()
+    ]
+    hint = f" Name one of its parts instead: {', '.join(children)}." if children else ""
+    raise RuntimeError(
+        f"The stage necks after {', '.join(map(repr, silent))} never acted: "
+        f"{type(backbone).__name__} does not call these submodules in its forward "
+        f"pass.{hint}"
+    )

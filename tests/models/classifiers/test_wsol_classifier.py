@@ -1,0 +1,166 @@
+"""WSOLClassifier on real mmpretrain backbones."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from mmpretrain.structures import DataSample
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.models import WSOLClassifier
+
+BACKBONES = {
+    "ResNet": (dict(type="mmpretrain.ResNet", depth=18), "layer3.0", 512),
+    "VGG": (
+        dict(type="mmpretrain.VGG", depth=11, out_indices=(4,), with_last_pool=False),
+        "features.10",
+        512,
+    ),
+    "EfficientNet": (dict(type="mmpretrain.EfficientNet", arch="b0"), "layers.4", 1280),
+}
+every_backbone = pytest.mark.parametrize("name", BACKBONES)
+
+
+def build(name, stage_necks="default", **kwargs):
+    backbone, after, channels = BACKBONES[name]
+    if stage_necks == "default":
+        stage_necks = [dict(type="mmdgdm.DGDM", after=after)]
+    head = dict(type="mmdgdm.WSOLHead", num_classes=5, in_channels=channels)
+    torch.manual_seed(0)
+    return WSOLClassifier(
+        backbone=dict(backbone), head=head, stage_necks=stage_necks, **kwargs
+    )
+
+
+def images(n=2, size=64):
+    return torch.rand(n, 3, size, size, generator=torch.manual_seed(4))
+
+
+@every_backbone
+def test_backbone_keys_are_those_of_mmpretrain(name):
+    plain = MODELS.build(dict(BACKBONES[name][0])).state_dict()
+    keys = build(name).state_dict()
+    expected = {f"backbone.{key}" for key in plain}
+    assert set(keys) == expected | {"head.fc.weight", "head.fc.bias"}
+
+
+@every_backbone
+def test_eval_equals_the_plain_classifier(name):
+    model, plain = build(name).eval(), build(name, None).eval()
+    plain.load_state_dict(model.state_dict())
+    assert torch.equal(model(images()), plain(images()))
+
+
+@every_backbone
+def test_the_layer_acts_in_training(name):
+    model, plain = build(name), build(name, None)
+    plain.load_state_dict(model.state_dict())
+    # Frozen batch norm: the layer is then the only difference.
+    for m in (*model.backbone.modules(), *plain.backbone.modules()):
+        if isinstance(m, torch.nn.modules.batchnorm._BatchNorm):
+            torch.nn.Module.train(m, False)
+    assert not torch.equal(model(images()), plain(images()))
+
+
+@every_backbone
+def test_one_training_step(name):
+    model = build(name)
+    samples = [DataSample().set_gt_label(k) for k in (1, 3)]
+    model(images(), samples, mode="loss")["loss"].backward()
+    grads = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(g is not None and bool(torch.isfinite(g).all()) for g in grads)
+
+
+def test_vgg_features_container_is_refused_at_the_first_pass():
+    model = build("VGG", [dict(type="mmdgdm.ADL", after="features")])
+    with pytest.raises(RuntimeError, match=r"'features' never acted.*features\.0"):
+        model(images())
+
+
+def test_an_unknown_layer_lists_the_valid_ones():
+    necks = [dict(type="mmdgdm.DGDM", after="layer5")]
+    with pytest.raises(ConfigError, match=r"'layer5'.*layer3\.0"):
+        build("ResNet", necks)
+
+
+def test_several_layers_act_in_several_places():
+    necks = [
+        dict(type="mmdgdm.DGDM", after=after)
+        for after in ("layer3.0", "layer4.0", "layer4.1")
+    ]
+    model = build("ResNet", necks)
+    model(images())
+    assert [neck.fired for neck in model.stage_necks] == [True] * 3
+
+
+def test_tokens_of_a_vision_transformer():
+    backbone = dict(
+        type="mmpretrain.VisionTransformer",
+        arch="deit-tiny",
+        img_size=64,
+        patch_size=16,
+        out_type="featmap",
+    )
+    head = dict(type="mmdgdm.WSOLHead", num_classes=5, in_channels=192)
+    placed = dict(type="mmdgdm.DGDM", after="layers.5")
+    with pytest.raises(TypeError, match=r"\(2, 17, 192\)"):
+        WSOLClassifier(backbone, head=head, stage_necks=[placed])(images())
+    placed.update(layout="NLC", num_extra_tokens=1)
+    model = WSOLClassifier(backbone, head=head, stage_necks=[placed])
+    assert model(images()).shape == (2, 5)
+
+
+def test_deepcopy_follows_its_own_mode():
+    model = build("ResNet")
+    ema = copy.deepcopy(model).eval()
+    before = ema(images())
+    model(images())
+    assert torch.equal(ema(images()), before)
+    assert not ema.stage_necks[0].training
+    assert model.stage_necks[0].training
+
+
+def test_train_returns_the_model():
+    model = build("ResNet")
+    assert model.train() is model
+    assert model.eval() is model
+
+
+@torch.no_grad()
+def test_predict_gives_scores_and_maps_in_one_pass():
+    model = build("ResNet").eval()
+    calls = []
+    model.backbone.register_forward_hook(lambda *_: calls.append(1))
+    samples = [DataSample().set_gt_label(k) for k in (1, 3)]
+    out = model(images(), samples, mode="predict")
+    assert len(calls) == 1
+    assert [s.cam_labels[0].item() for s in out] == [1, 3]
+    assert out[0].cam.shape[1:] == (2, 2)
+
+
+def test_model_exports_in_eval():
+    model = build("ResNet").eval()
+    exported = torch.export.export(model, (images(),))
+    assert torch.allclose(exported.module()(images()), model(images()), atol=1e-5)
+
+
+def test_jit_trace_in_eval():
+    model = build("ResNet").eval()
+    traced = torch.jit.trace(model, images())
+    assert torch.allclose(traced(images()), model(images()), atol=1e-5)
+
+
+def test_the_layer_as_a_plain_mmpretrain_neck_without_custom_imports():
+    config = dict(
+        type="mmpretrain.ImageClassifier",
+        backbone=BACKBONES["ResNet"][0],
+        neck=[dict(type="mmdgdm.DGDM"), dict(type="mmpretrain.GlobalAveragePooling")],
+        head=dict(type="mmpretrain.LinearClsHead", num_classes=5, in_channels=512),
+    )
+    model = MODELS.build(config)
+    samples = [DataSample().set_gt_label(k) for k in (1, 3)]
+    model(images(), samples, mode="loss")["loss"].backward()
+    assert model.eval()(images()).shape == (2, 5)

@@ -1,0 +1,159 @@
+"""Spatial regions, maps and masks, on grids that a reader can check."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdgdm.models.functional import (
+    background_region,
+    discriminative_region,
+    importance_map,
+    keep_mean,
+    spatial_attention,
+    spatial_mask,
+)
+
+
+def as_map(rows):
+    return torch.tensor(rows, dtype=torch.float32)[None, None]
+
+
+def single_peak(side, y, x):
+    attention = torch.zeros(1, 1, side, side)
+    attention[0, 0, y, x] = 1.0
+    return attention
+
+
+def test_attention_is_the_mean_over_channels():
+    feat = torch.tensor([[[[1.0, -2.0]], [[3.0, 0.0]]]])
+    assert spatial_attention(feat).tolist() == [[[[2.0, -1.0]]]]
+
+
+def test_region_is_the_share_of_the_maximum_with_equality():
+    region = discriminative_region(as_map([[10, 8], [7.9, 1]]), 0.8)
+    assert region[0, 0].tolist() == [[True, True], [False, False]]
+
+
+def test_maximum_is_taken_per_sample():
+    attention = torch.cat([as_map([[10, 1]]), as_map([[0.1, 0.05]])])
+    region = discriminative_region(attention, 0.8)
+    assert region[:, 0, 0].tolist() == [[True, False], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("block_size", "rows", "cols"),
+    [
+        (1, [3], [3]),
+        (2, [3, 4], [3, 4]),
+        (3, [2, 3, 4], [2, 3, 4]),
+        (4, [2, 3, 4, 5], [2, 3, 4, 5]),
+        (5, [1, 2, 3, 4, 5], [1, 2, 3, 4, 5]),
+    ],
+)
+def test_a_block_covers_these_pixels(block_size, rows, cols):
+    region = discriminative_region(single_peak(8, 3, 3), 0.5, block_size)[0, 0]
+    expected = torch.zeros(8, 8, dtype=torch.bool)
+    expected[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = True
+    assert torch.equal(region, expected)
+
+
+def test_blocks_are_cut_at_the_frame():
+    region = discriminative_region(single_peak(4, 0, 3), 0.5, 3)[0, 0]
+    assert region.nonzero().tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
+
+
+@pytest.mark.parametrize("block_size", [5, 6, 9, 40])
+def test_a_block_larger_than_the_map_reaches_all_of_it(block_size):
+    # From the middle of a 3 x 3 map, two pixels each way cover everything.
+    assert discriminative_region(single_peak(3, 1, 1), 0.5, block_size).all()
+
+
+def test_union_of_two_blocks():
+    attention = single_peak(7, 1, 1) + single_peak(7, 5, 5)
+    assert discriminative_region(attention, 0.5, 3).sum().item() == 18
+
+
+def test_seeds_thin_the_region_before_it_grows():
+    torch.manual_seed(0)
+    attention = torch.ones(2000, 1, 4, 4)
+    share = discriminative_region(attention, 0.5, 1, seed_prob=0.25).float().mean()
+    assert share.item() == pytest.approx(0.25, abs=0.01)
+
+
+def test_background_is_below_its_share_of_the_maximum():
+    region = background_region(as_map([[10, 2], [1.9, -3]]), 0.2)
+    assert region[0, 0].tolist() == [[False, False], [True, True]]
+
+
+def test_background_zero_is_off_also_for_negative_values():
+    assert not background_region(as_map([[10, -5]]), 0.0).any()
+
+
+@pytest.mark.parametrize("value", [0.0, -2.0])
+def test_no_positive_response_has_no_regions(value):
+    attention = torch.full((1, 1, 3, 3), value)
+    attention[0, 0, 0, 0] = value - 1
+    assert not discriminative_region(attention, 0.8, 3).any()
+    assert not background_region(attention, 0.2).any()
+
+
+def test_a_constant_map_is_discriminative_as_a_whole():
+    assert discriminative_region(torch.ones(1, 1, 3, 3), 0.8).all()
+
+
+def test_plain_importance_is_the_sigmoid():
+    attention = as_map([[0.0, 1.0, -1.0]])
+    expected = [0.5, 0.7310586, 0.2689414]
+    assert importance_map(attention)[0, 0, 0].tolist() == pytest.approx(expected)
+
+
+def test_keep_mean_by_hand():
+    # Of 10, the mask leaves 4: the factor is 10 / 4.
+    scaled = keep_mean(as_map([[1, 1, 0, 0]]), as_map([[1, 3, 2, 4]]))
+    assert scaled[0, 0, 0].tolist() == [2.5, 2.5, 0, 0]
+
+
+def test_scaled_importance_keeps_the_mean_and_the_order():
+    attention = as_map([[1.0, 2.0], [3.0, 6.0]])
+    importance = importance_map(attention, "mean")
+    assert (attention * importance).sum().item() == pytest.approx(12.0)
+    assert importance.flatten().diff().gt(0).all()
+
+
+def test_scaled_importance_of_a_constant_map_is_one():
+    importance = importance_map(torch.full((1, 1, 2, 2), 3.0), "mean")
+    assert torch.allclose(importance, torch.ones(1, 1, 2, 2))
+
+
+@pytest.mark.parametrize("scale", ["plain", "mean"])
+def test_mask_is_drop_mask_or_importance_map(scale):
+    attention = as_map([[10, 5], [4, 1]])
+    arguments = dict(drop_threshold=0.8, block_size=1, bg_threshold=0.2, scale=scale)
+    dropped = spatial_mask(attention, 1.0, **arguments)
+    kept = spatial_mask(attention, 0.0, **arguments)
+    factor = 20 / 9 if scale == "mean" else 1.0
+    assert dropped.flatten().tolist() == pytest.approx([0, factor, factor, 0])
+    assert torch.equal(kept, importance_map(attention, scale))
+
+
+@pytest.mark.parametrize(("draw", "mixed"), [("batch", False), ("sample", True)])
+def test_draw_per_batch_or_sample(draw, mixed):
+    torch.manual_seed(0)
+    attention = as_map([[10, 1]]).repeat(64, 1, 1, 1)
+    mask = spatial_mask(attention, 0.5, 0.8, 1, 0.0, draw=draw)
+    dropped = mask[:, 0, 0, 0] == 0
+    assert (0 < dropped.sum() < 64).item() is mixed
+
+
+def test_drop_mask_is_taken_at_the_stated_rate():
+    torch.manual_seed(0)
+    attention = as_map([[10, 1]]).repeat(20_000, 1, 1, 1)
+    mask = spatial_mask(attention, 0.7, 0.8, 1, 0.0, draw="sample")
+    rate = (mask[:, 0, 0, 0] == 0).float().mean().item()
+    assert rate == pytest.approx(0.7, abs=0.015)
+
+
+def test_everything_erased_gives_zeros_not_nan():
+    mask = spatial_mask(torch.ones(2, 1, 3, 3), 1.0, 0.8, 3, 0.0, scale="mean")
+    assert mask.abs().sum().item() == 0

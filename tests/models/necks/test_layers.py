@@ -1,0 +1,298 @@
+"""What CAGD, SAGD, DGDM and ADL promise alike, and what is each one's own."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from mmengine.registry import MODELS as ROOT_MODELS
+from torch import nn
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.models.functional import importance_map, spatial_attention
+from mmdgdm.models.necks import ADL, CAGD, DGDM, SAGD
+
+LAYERS = {
+    "CAGD": lambda: CAGD(keep_ratio=0.5),
+    "CAGD-se": lambda: CAGD(attention="se", in_channels=8, reduction=2),
+    "SAGD": lambda: SAGD(bg_threshold=0.1),
+    "SAGD-mean": lambda: SAGD(scale="mean", detach=True),
+    "DGDM": DGDM,
+    "DGDM-mean": lambda: DGDM(dict(scale="mean"), dict(scale="mean")),
+    "DGDM-no-sagd": lambda: DGDM(sagd=None),
+    "DGDM-no-cagd": lambda: DGDM(cagd=None),
+    "ADL": ADL,
+}
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def make(name):
+    torch.manual_seed(0)
+    return LAYERS[name]()
+
+
+def features(*shape, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(3)
+    return torch.rand(*(shape or (4, 8, 7, 7)), generator=generator).to(dtype)
+
+
+@every_layer
+def test_eval_returns_the_same_object(name):
+    layer, feat = make(name).eval(), features()
+    assert layer(feat) is feat
+    stages = (feat, features(2, 3, 4, 4))
+    assert layer(stages) is stages
+
+
+@every_layer
+def test_training_changes_features_but_neither_shape_nor_input(name):
+    feat = features()
+    before = feat.clone()
+    out = make(name)(feat)
+    assert out.shape == feat.shape
+    assert out.dtype == feat.dtype
+    assert not torch.equal(out, feat)
+    assert torch.equal(feat, before)
+
+
+@every_layer
+def test_a_neck_takes_and_returns_a_tuple(name):
+    out = make(name)((features(), features(4, 8, 3, 5)))
+    assert isinstance(out, tuple)
+    assert [tuple(o.shape) for o in out] == [(4, 8, 7, 7), (4, 8, 3, 5)]
+
+
+@every_layer
+def test_seed_decides(name):
+    layer, feat = make(name), features()
+    torch.manual_seed(1)
+    first = layer(feat)
+    torch.manual_seed(1)
+    assert torch.equal(layer(feat), first)
+    assert any(not torch.equal(layer(feat), first) for _ in range(20))
+
+
+@every_layer
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions(name, dtype):
+    out = make(name)(features(dtype=dtype))
+    assert out.dtype == dtype
+    assert bool(torch.isfinite(out).all())
+
+
+def test_half_precision_attention_does_not_overflow():
+    # The sum of 64 * 64 values of 60 exceeds what float16 can hold.
+    feat = torch.full((1, 4, 64, 64), 60.0, dtype=torch.float16)
+    assert bool(torch.isfinite(SAGD(drop_prob=0.0)(feat)).all())
+    assert bool(torch.isfinite(CAGD(scale="mean")(feat)).all())
+
+
+@every_layer
+def test_channels_last_is_kept(name):
+    feat = features().to(memory_format=torch.channels_last)
+    out = make(name)(feat)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+@every_layer
+def test_memory_format_does_not_change_values(name):
+    layer, feat = make(name), features()
+    torch.manual_seed(5)
+    plain = layer(feat)
+    torch.manual_seed(5)
+    last = layer(feat.to(memory_format=torch.channels_last))
+    assert torch.allclose(plain, last, atol=1e-6)
+
+
+@every_layer
+def test_gradient_reaches_the_input(name):
+    feat = features().requires_grad_()
+    make(name)(feat).sum().backward()
+    assert bool(torch.isfinite(feat.grad).all())
+    assert feat.grad.abs().sum() > 0
+
+
+@every_layer
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
+def test_constant_maps_stay_finite(name, value):
+    out = make(name)(torch.full((2, 8, 5, 5), value))
+    assert bool(torch.isfinite(out).all())
+
+
+@every_layer
+def test_negative_inputs_stay_finite(name):
+    out = make(name)(features() - 0.7)
+    assert bool(torch.isfinite(out).all())
+
+
+@every_layer
+def test_deepcopy_is_independent(name):
+    layer = make(name)
+    other = copy.deepcopy(layer).eval()
+    feat = features()
+    assert layer.training
+    assert not other.training
+    assert other(feat) is feat
+    assert not torch.equal(layer(feat), feat)
+
+
+@every_layer
+def test_jit_trace_in_eval(name):
+    feat = features()
+    traced = torch.jit.trace(make(name).eval(), feat)
+    assert torch.equal(traced(feat), feat)
+
+
+class Wrapped(nn.Module):
+    """A convolution before the layer, so that the exported graph has a node."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(self.conv(x))
+
+
+@every_layer
+def test_torch_export_in_eval(name):
+    module, feat = Wrapped(make(name)).eval(), features()
+    exported = torch.export.export(module, (feat,))
+    assert torch.allclose(exported.module()(feat), module.conv(feat), atol=1e-6)
+
+
+@every_layer
+@pytest.mark.parametrize(
+    ("bad", "error", "match"),
+    [
+        (torch.ones(2, 3), ValueError, r"\(N, C, H, W\), but got \(2, 3\)"),
+        (torch.ones(1, 8, 2, 2, dtype=torch.int64), TypeError, "torch.int64"),
+        ("text", TypeError, "but got str"),
+    ],
+)
+def test_wrong_inputs_are_named(name, bad, error, match):
+    with pytest.raises(error, match=match):
+        make(name)(bad)
+
+
+@pytest.mark.parametrize("name", ["CAGD", "SAGD", "SAGD-mean", "DGDM", "ADL"])
+def test_layers_have_no_parameters(name):
+    assert not list(make(name).state_dict())
+
+
+@pytest.mark.parametrize("name", ["CAGD", "SAGD", "DGDM", "ADL"])
+def test_registered_under_the_scope_alone(name):
+    assert type(ROOT_MODELS.build(dict(type=f"mmdgdm.{name}"))).__name__ == name
+
+
+@pytest.mark.parametrize("layer", [SAGD(), DGDM(), SAGD(scale="mean")])
+def test_samples_do_not_influence_each_other(layer):
+    feat = features(6, 8, 7, 7)
+    torch.manual_seed(2)
+    together = layer(feat)
+    changed = feat.clone()
+    changed[1:] = changed[1:].flip(2) * 9
+    torch.manual_seed(2)
+    assert torch.equal(layer(changed)[0], together[0])
+
+
+@pytest.mark.parametrize(
+    ("build", "match"),
+    [
+        (lambda: CAGD(keep_ratio=1.5), r"`keep_ratio`.*\[0, 1\].*1\.5"),
+        (lambda: CAGD(keep_ratio="a"), "`keep_ratio`.*'a'"),
+        (lambda: CAGD(drop_prob=-0.1), "`drop_prob`.*-0.1"),
+        (lambda: CAGD(drop_prob=True), "`drop_prob`.*True"),
+        (lambda: CAGD(drop_prob=1.0, scale="expectation"), r"`drop_prob`.*\[0, 1\)"),
+        (lambda: CAGD(scale="half"), "`scale`.*'plain', 'expectation', 'mean'"),
+        (lambda: CAGD(attention="max"), "`attention`"),
+        (lambda: CAGD(attention="se"), "`in_channels`.*None"),
+        (lambda: CAGD(attention="se", in_channels=0), "`in_channels`.*0"),
+        (lambda: CAGD(attention="se", in_channels=8, reduction=0), "`reduction`"),
+        (lambda: SAGD(drop_prob=2), "`drop_prob`"),
+        (lambda: SAGD(drop_threshold=0), r"`drop_threshold`.*\(0, 1\]"),
+        (lambda: SAGD(block_size=0), "`block_size`.*>= 1.*0"),
+        (lambda: SAGD(block_size=2.5), "`block_size`.*2.5"),
+        (lambda: SAGD(block_size=True), "`block_size`.*True"),
+        (lambda: SAGD(bg_threshold=0.8, drop_threshold=0.8), "`bg_threshold`"),
+        (lambda: SAGD(seed_prob=0), "`seed_prob`"),
+        (lambda: SAGD(draw="pixel"), "`draw`.*'batch', 'sample'"),
+        (lambda: SAGD(scale="expectation"), "`scale`"),
+        (lambda: DGDM(None, None), "`cagd` and `sagd`"),
+        (lambda: DGDM(cagd=0.5), "`cagd`.*0.5"),
+        (lambda: DGDM(sagd=dict(drop_prob=3)), "`drop_prob`.*3"),
+        (lambda: ADL(drop_rate=1.1), "`drop_rate`"),
+        (lambda: ADL(drop_threshold=0.0), "`drop_threshold`"),
+    ],
+)
+def test_impossible_arguments_are_refused_by_name(build, match):
+    with pytest.raises(ConfigError, match=match):
+        build()
+
+
+def test_dgdm_is_the_product_of_both_masks_of_the_same_input():
+    feat = torch.zeros(1, 4, 1, 2)
+    feat[0, :, 0, 0] = torch.tensor([8.0, 6.0, 2.0, 1.0])  # the peak place
+    feat[0, :, 0, 1] = torch.tensor([1.0, 1.0, 2.0, 3.0])
+    layer = DGDM(
+        dict(keep_ratio=0.5, drop_prob=1.0),
+        dict(drop_prob=1.0, drop_threshold=0.8, block_size=1),
+    )
+    # Channels 0 and 1 are strongest; place 0 (4.25 against 1.75) is erased.
+    assert layer(feat)[0, :, 0].tolist() == [[0, 1], [0, 1], [0, 0], [0, 0]]
+
+
+def test_adl_is_the_published_rule():
+    feat = features()
+    attention = spatial_attention(feat)
+    drop_mask = (attention < 0.6 * attention.amax((2, 3), keepdim=True)).float()
+    dropped = ADL(drop_rate=1.0, drop_threshold=0.6)(feat)
+    kept = ADL(drop_rate=0.0)(feat)
+    assert torch.equal(dropped, feat * drop_mask)
+    assert torch.equal(kept, feat * torch.sigmoid(attention))
+
+
+def test_adl_draws_once_per_batch():
+    torch.manual_seed(0)
+    layer, feat = ADL(drop_rate=0.5), features(32, 8, 7, 7)
+    peak = (feat.mean(1) == feat.mean(1).amax((1, 2), keepdim=True))[:, None]
+    for _ in range(20):
+        erased = (layer(feat) * peak).flatten(1).sum(1) == 0
+        assert erased.all() or not erased.any()
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_detach_decides_whether_the_attention_has_a_gradient(detach):
+    feat = features().requires_grad_()
+    layer = SAGD(drop_prob=0.0, detach=detach)
+    layer(feat).sum().backward()
+    without = importance_map(spatial_attention(feat.detach())).expand_as(feat)
+    assert torch.allclose(feat.grad, without) is detach
+
+
+def test_a_learned_attention_learns_and_has_keys():
+    layer = make("CAGD-se")
+    layer(features()).square().sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in layer.parameters())
+    assert "excitation.0.weight" in layer.state_dict()
+
+
+def test_a_learned_attention_does_not_change_the_mask_values():
+    layer, feat = make("CAGD-se"), torch.ones(4, 8, 2, 2)
+    assert set(layer(feat).unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        SAGD(block_size=1, scale="mean"),
+        CAGD(keep_ratio=0.3, drop_prob=0.9, scale="mean"),
+    ],
+)
+def test_mean_scaling_keeps_each_samples_mean_activation(layer):
+    feat = features(16, 8, 9, 9)
+    for _ in range(10):
+        out = layer(feat)
+        assert torch.allclose(out.mean((1, 2, 3)), feat.mean((1, 2, 3)), atol=1e-5)
