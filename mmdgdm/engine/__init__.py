@@ -1,0 +1,1 @@
+"""Hooks into mmengine's training and testing."""

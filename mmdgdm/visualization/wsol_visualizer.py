@@ -1,0 +1,119 @@
+"""WSOLVisualizer: mmpretrain's visualizer, which also shows localization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+import cv2
+import numpy as np
+from mmpretrain.structures import DataSample
+from mmpretrain.visualization import UniversalVisualizer
+
+from mmdgdm.errors import DataError
+from mmdgdm.evaluation.functional.boxes import box_iou, scale_boxes
+from mmdgdm.evaluation.functional.scoremaps import (
+    EVAL_SIZE,
+    normalize_scoremap,
+    predict_box,
+)
+from mmdgdm.registry import VISUALIZERS
+from mmdgdm.visualization.panel import contact_sheet, localization_panel
+
+
+@VISUALIZERS.register_module()
+class WSOLVisualizer(UniversalVisualizer):
+    """Visualizer with one more method, :meth:`draw_localization`.
+
+    All arguments are those of mmpretrain's ``UniversalVisualizer``.
+    """
+
+    def draw_localization(
+        self,
+        image: np.ndarray,
+        data_sample: DataSample,
+        threshold: float,
+        classes: Optional[list[str]] = None,
+    ) -> tuple[np.ndarray, Optional[float]]:
+        """Draw heatmap, ground-truth boxes and predicted box of one sample.
+
+        The map shown is the first of ``cam`` (the ground-truth class where it is
+        known). Its box is found as the metrics find it: at ``threshold`` of the
+        map's maximum, single contour, on the 224 x 224 grid.
+
+        Args:
+            image: Picture, (H, W, 3) uint8, RGB, of any size: it shows the whole
+                original image.
+            data_sample: With ``cam``, ``cam_labels``; ``gt_bboxes`` and
+                ``ori_shape`` for ground-truth boxes; ``pred_label``.
+            threshold: Share of the map's maximum, in [0, 1).
+            classes: Class names for the caption.
+
+        Returns:
+            The drawing, (H', W', 3) uint8, RGB, and the IoU of the predicted box
+            with the best ground-truth box on the 224 x 224 grid (``None`` without
+            ground truth).
+
+        Raises:
+            DataError: If the sample has no ``cam``.
+        """
+        if data_sample.get("cam") is None:
+            raise DataError(
+                "Expected a sample with `cam` to draw (a head such as "
+                "mmdgdm.WSOLHead), but it has none."
+            )
+        scoremap = normalize_scoremap(data_sample.cam[0].float().cpu().numpy())
+        box = predict_box(scoremap, threshold)
+        height, width = image.shape[:2]
+        shown = box * np.array([width, height] * 2) / np.array(EVAL_SIZE * 2)
+        gt_boxes, iou = np.zeros((0, 4)), None
+        if data_sample.get("gt_bboxes") is not None:
+            original = np.asarray(data_sample.gt_bboxes.cpu(), np.float64)
+            ori_h, ori_w = data_sample.get("ori_shape")[:2]
+            scaled = scale_boxes(original, (ori_w, ori_h), EVAL_SIZE)
+            iou = float(box_iou(box[None], scaled).max())
+            gt_boxes = original * np.array([width / ori_w, height / ori_h] * 2)
+        caption = _caption(data_sample, iou, classes)
+        return localization_panel(image, scoremap, gt_boxes, shown, caption), iou
+
+    @staticmethod
+    def save(image: np.ndarray, path: str) -> None:
+        """Write a picture to a file.
+
+        Args:
+            image: The picture, (H, W, 3) uint8, RGB.
+            path: Where to; the ending decides the format.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        if not cv2.imwrite(path, cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+            raise OSError(f"Cannot write the picture {path}.")
+
+    def save_sheet(self, panels: Sequence[np.ndarray], path: str) -> None:
+        """Write several drawings as one contact sheet.
+
+        Args:
+            panels: Drawings of :meth:`draw_localization`.
+            path: Where to; the ending decides the format.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        self.save(contact_sheet(panels), path)
+
+
+def _caption(
+    sample: DataSample, iou: Optional[float], classes: Optional[list[str]]
+) -> str:
+    def name(label: int) -> str:
+        return classes[label] if classes else f"class {label}"
+
+    parts = []
+    if sample.get("gt_label") is not None:
+        parts.append(f"true: {name(int(sample.gt_label))}")
+    if sample.get("pred_label") is not None:
+        parts.append(f"predicted: {name(int(sample.pred_label))}")
+    if iou is not None:
+        parts.append(f"IoU {iou:.2f}")
+    return ", ".join(parts)
