@@ -1,0 +1,11 @@
+_base_ = [
+    "../_base_/models/efficientnet_lite0.py",
+    "../_base_/datasets/stamps.py",
+    "../_base_/schedules/finetune_4e.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(
+    head=dict(num_classes=12),
+    stage_necks=[dict(type="mmdgdm.ADL", after="layers.6")],
+)

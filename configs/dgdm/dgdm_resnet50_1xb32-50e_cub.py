@@ -1,0 +1,15 @@
+_base_ = [
+    "../_base_/models/resnet50.py",
+    "../_base_/datasets/cub.py",
+    "../_base_/schedules/cub_50e.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(
+    head=dict(num_classes=200),
+    stage_necks=[
+        dict(type="mmdgdm.DGDM", after="layer3.0"),
+        dict(type="mmdgdm.DGDM", after="layer4.0"),
+        dict(type="mmdgdm.DGDM", after="layer4.2"),
+    ],
+)

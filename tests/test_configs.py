@@ -1,0 +1,102 @@
+"""Every config builds, trains one step, predicts, and loads two of its samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DATASETS, METRICS, MODELS, init_default_scope
+from mmpretrain.structures import DataSample
+
+REPO_ROOT = Path(__file__).resolve().parents[1]
+LEAVES = sorted(
+    str(path.relative_to(REPO_ROOT))
+    for path in (REPO_ROOT / "configs").glob("*/*.py")
+    if path.parent.name != "_base_"
+)
+every_config = pytest.mark.parametrize("name", LEAVES)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    monkeypatch.chdir(REPO_ROOT)
+
+    def load(name):
+        config = Config.fromfile(name)
+        init_default_scope(config.default_scope)
+        # Weights are a matter of the machine, not of the config.
+        config.model.backbone.pop("init_cfg", None)
+        return config
+
+    yield load
+    init_default_scope("mmengine")
+
+
+def test_there_are_configs_of_every_method():
+    assert {name.split("/")[1] for name in LEAVES} >= {"adl", "cam", "dgdm"}
+
+
+@every_config
+def test_file_name_tells_the_content(name, load):
+    config, stem = load(name), Path(name).stem
+    batch = config.train_dataloader.batch_size
+    epochs = config.train_cfg.max_epochs
+    assert stem.startswith(Path(name).parent.name + "_")
+    assert f"_1xb{batch}-{epochs}e_" in stem
+
+
+@every_config
+def test_schedule_spans_the_epochs(name, load):
+    config = load(name)
+    for scheduler in config.param_scheduler:
+        if scheduler.type == "CosineAnnealingLR":
+            assert scheduler.T_max == config.train_cfg.max_epochs
+
+
+@every_config
+def test_one_training_step_and_one_prediction(name, load):
+    config = load(name)
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    samples = [DataSample().set_gt_label(k) for k in (0, 1)]
+    batch = dict(
+        inputs=[torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)] * 2,
+        data_samples=samples,
+    )
+    optim = build_optim_wrapper(model, config.optim_wrapper)
+    before = model.head.fc.weight.clone()
+    losses = model.train_step(batch, optim)
+    assert bool(torch.isfinite(losses["loss"]))
+    assert not torch.equal(model.head.fc.weight, before)
+    out = model.eval().test_step(batch)
+    assert out[0].pred_score.shape == (config.model.head.num_classes,)
+    assert out[0].cam.shape[0] == len(out[0].cam_labels)
+
+
+@every_config
+def test_evaluators_build(name, load):
+    config = load(name)
+    for key in ("val_evaluator", "test_evaluator"):
+        assert METRICS.build(config[key])
+
+
+@every_config
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_two_samples_of_every_split(name, split, load):
+    config = load(name)
+    dataset_cfg = config[f"{split}_dataloader"].dataset
+    root = dataset_cfg.get("data_root")
+    if root is not None and not Path(root).is_dir():
+        pytest.skip(f"{name} needs the data set in {root}, which is missing")
+    dataset = DATASETS.build(dataset_cfg)
+    assert len(dataset.metainfo["classes"]) == config.model.head.num_classes
+    for index in (0, len(dataset) - 1):
+        item = dataset[index]
+        assert item["inputs"].dtype == torch.uint8
+        assert (
+            0 <= int(item["data_samples"].gt_label) < len(dataset.metainfo["classes"])
+        )
+        assert ("gt_bboxes" in item["data_samples"]) is (split != "train")
