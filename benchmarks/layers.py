@@ -60,7 +60,7 @@ def measure(shape: tuple[int, ...], repeat: int, device: str) -> None:
         for name, layer in layers.items()
     }
     times: dict[str, list[float]] = {name: [] for name in steps}
-    for name, step in steps.items():
+    for step in steps.values():
         timed(step, device)
     for _ in range(repeat):
         for name, step in steps.items():

@@ -1,0 +1,112 @@
+"""Boxes on the pixel grid: scaling and overlap.
+
+A box is x0, y0, x1, y1 and contains the pixels at both of its ends, so that its
+width is x1 - x0 + 1.
+
+Source: Choe et al., Evaluating Weakly Supervised Object Localization Methods
+Right, CVPR 2020.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmdgdm.errors import DataError
+
+
+def _check_boxes(boxes: ArrayLike, name: str) -> NDArray[Any]:
+    """Return boxes as int64 if they are integers, else as float64."""
+    array = np.asarray(boxes)
+    if array.ndim != 2 or array.shape[1] != 4 or array.dtype.kind not in "iuf":
+        raise DataError(
+            f"Expected `{name}` to be numbers of shape (N, 4), but got shape "
+            f"{array.shape} of {array.dtype}."
+        )
+    ordered = (array[:, :2] <= array[:, 2:]).all(axis=1) & np.isfinite(array).all(
+        axis=1
+    )
+    if not ordered.all():
+        raise DataError(
+            f"Expected `{name}` to be finite with x0 <= x1 and y0 <= y1, but got "
+            f"{array[~ordered][0].tolist()}."
+        )
+    return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+
+
+def scale_boxes(
+    boxes: ArrayLike, image_size: tuple[int, int], target_size: tuple[int, int]
+) -> NDArray[np.int64]:
+    r"""Move boxes from one image size to another.
+
+    Each coordinate becomes :math:`\lfloor x \cdot w_{target} / w_{image} \rfloor`,
+    computed in float64 from left to right and truncated.
+
+    Args:
+        boxes: (K, 4), x0, y0, x1, y1 in pixels of an image of ``image_size``.
+        image_size: (width, height) that the boxes refer to.
+        target_size: (width, height) wanted.
+
+    Returns:
+        (K, 4) int64, in pixels of an image of ``target_size``.
+
+    Raises:
+        DataError: If boxes are malformed or do not lie within the image, or a
+            side is not positive.
+
+    Example:
+        >>> scale_boxes([[60, 27, 385, 331]], (500, 335), (224, 224)).tolist()
+        [[26, 18, 172, 221]]
+    """
+    for name, size in (("image_size", image_size), ("target_size", target_size)):
+        if len(size) != 2 or min(size) < 1:
+            raise DataError(
+                f"Expected `{name}` to be (width, height) of at least one pixel, "
+                f"but got {tuple(size)}."
+            )
+    array = _check_boxes(boxes, "boxes").astype(np.float64)
+    limits = np.array(image_size, dtype=np.float64) - 1
+    outside = (array[:, :2] < 0).any(axis=1) | (array[:, 2:] > limits).any(axis=1)
+    if outside.any():
+        raise DataError(
+            "Expected `boxes` to lie within the image, 0 <= x0 <= x1 <= width - 1 "
+            f"and likewise in y, of (width, height) {tuple(image_size)}, but got "
+            f"{array[outside][0].tolist()}."
+        )
+    target = np.array(target_size * 2, dtype=np.float64)
+    image = np.array(image_size * 2, dtype=np.float64)
+    # Multiply first: the order decides how the quotient rounds.
+    return (array * target / image).astype(np.int64)
+
+
+def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> NDArray[np.float64]:
+    r"""Intersection over union of all pairs, counted in pixels.
+
+    With :math:`|a| = (x_1 - x_0 + 1)(y_1 - y_0 + 1)`,
+    :math:`IoU = |a \cap b| / (|a| + |b| - |a \cap b|)`.
+
+    Args:
+        boxes_a: (N, 4), x0, y0, x1, y1, both ends included.
+        boxes_b: (M, 4), likewise.
+
+    Returns:
+        (N, M) float64 in [0, 1].
+
+    Raises:
+        DataError: If boxes are malformed or reversed.
+
+    Example:
+        >>> box_iou([[0, 0, 1, 1]], [[0, 0, 1, 1], [1, 1, 2, 2]]).tolist()
+        [[1.0, 0.14285714285714285]]
+    """
+    a = _check_boxes(boxes_a, "boxes_a")[:, None]
+    b = _check_boxes(boxes_b, "boxes_b")[None]
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., 2:], b[..., 2:])
+    intersection = np.maximum(0, high - low + 1).prod(axis=-1)
+    area_a = (a[..., 2:] - a[..., :2] + 1).prod(axis=-1)
+    area_b = (b[..., 2:] - b[..., :2] + 1).prod(axis=-1)
+    iou: NDArray[np.float64] = intersection / (area_a + area_b - intersection)
+    return iou

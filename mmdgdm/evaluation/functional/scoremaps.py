@@ -1,0 +1,253 @@
+"""From a score map to boxes: normalise, quantise, threshold, find contours.
+
+Source: Choe et al., Evaluating Weakly Supervised Object Localization Methods
+Right, CVPR 2020.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmdgdm.errors import ConfigError, DataError
+
+#: (width, height) at which maps and boxes are compared.
+EVAL_SIZE: tuple[int, int] = (224, 224)
+#: Distance between the thresholds of a curve.
+DEFAULT_INTERVAL = 0.001
+
+
+class ContourBoxes(NamedTuple):
+    """Boxes of all contours of a mask.
+
+    Attributes:
+        boxes: (n, 4) int64, x0, y0, x1, y1, in OpenCV's order; n >= 1.
+        largest: Index of the contour of largest area, the first one on a tie.
+    """
+
+    boxes: NDArray[np.int64]
+    largest: int
+
+
+def make_thresholds(interval: float = DEFAULT_INTERVAL) -> NDArray[np.float64]:
+    """Thresholds of a curve: 0, interval, 2 * interval, ... below 1.
+
+    Args:
+        interval: Distance between two thresholds, in (0, 1).
+
+    Returns:
+        (T,) float64, ``np.arange(0, 1, interval)``.
+
+    Raises:
+        ConfigError: If ``interval`` is not in (0, 1).
+
+    Example:
+        >>> make_thresholds(0.25).tolist()
+        [0.0, 0.25, 0.5, 0.75]
+    """
+    if not 0 < interval < 1:
+        raise ConfigError(
+            f"Expected `interval` to be between 0 and 1, but got {interval!r}."
+        )
+    return np.arange(0, 1, interval)
+
+
+def normalize_scoremap(
+    scoremap: ArrayLike, size: tuple[int, int] = EVAL_SIZE
+) -> NDArray[np.float64]:
+    r"""Resize a score map and stretch it to [0, 1].
+
+    The map is widened to float64, resized by OpenCV's bicubic interpolation, and
+    mapped by :math:`(s - \min s) / (\max s - \min s)`. A map that is constant
+    after resizing says nothing about the place of an object and becomes all
+    zeros; any other map attains both 0 and 1.
+
+    Args:
+        scoremap: (h, w), floating point.
+        size: (width, height) of the result.
+
+    Returns:
+        (height, width) float64 in [0, 1].
+
+    Raises:
+        DataError: If the map is not two-dimensional, is empty, is not of a
+            floating point type, or holds NaN or infinite values.
+
+    Example:
+        >>> normalize_scoremap([[2.0, 3.0, 6.0]], size=(3, 1)).tolist()
+        [[0.0, 0.25, 1.0]]
+    """
+    array = np.asarray(scoremap)
+    if array.ndim != 2 or array.size == 0 or array.dtype.kind != "f":
+        raise DataError(
+            "Expected `scoremap` to be a non-empty floating point map (h, w), but "
+            f"got shape {array.shape} of {array.dtype}."
+        )
+    wide = np.ascontiguousarray(array, dtype=np.float64)
+    if not np.isfinite(wide).all():
+        raise DataError(
+            "Expected `scoremap` to hold finite values, but got "
+            f"{int((~np.isfinite(wide)).sum())} NaN or infinite ones of {wide.size}."
+        )
+    normalized = cv2.resize(wide, size, interpolation=cv2.INTER_CUBIC)
+    normalized -= normalized.min()
+    span = normalized.max()
+    if not np.isfinite(span):
+        raise DataError(
+            "Expected the range of `scoremap` to be finite, but got values from "
+            f"{wide.min()} to {wide.max()}."
+        )
+    if span > 0:
+        normalized /= span
+    return np.asarray(normalized, dtype=np.float64)
+
+
+def quantize_scoremap(scoremap: ArrayLike) -> NDArray[np.uint8]:
+    r"""Quantise a normalised map to :math:`\lfloor 255 s \rfloor`.
+
+    Args:
+        scoremap: (H, W) in [0, 1]; widened to float64 first.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        DataError: If the map is not two-dimensional, is empty, or leaves [0, 1].
+
+    Example:
+        >>> quantize_scoremap([[0.0, 0.5, 0.999, 1.0]]).tolist()
+        [[0, 127, 254, 255]]
+    """
+    array = np.asarray(scoremap, dtype=np.float64)
+    if array.ndim != 2 or array.size == 0:
+        raise DataError(
+            "Expected `scoremap` to be a non-empty map (H, W), but got shape "
+            f"{array.shape}."
+        )
+    lowest, highest = array.min(), array.max()
+    if not (lowest >= 0 and highest <= 1):
+        raise DataError(
+            "Expected `scoremap` to be in [0, 1], but got values from "
+            f"{lowest} to {highest}."
+        )
+    return (array * 255).astype(np.uint8)
+
+
+def threshold_levels(thresholds: ArrayLike, maximum: int) -> NDArray[np.int64]:
+    r"""Integer levels :math:`\lfloor t \cdot maximum \rfloor` of thresholds.
+
+    A threshold t selects the pixels of a quantised map above its level, so that
+    all thresholds of one level select the same pixels.
+
+    Args:
+        thresholds: (T,), each in [0, 1).
+        maximum: Largest value of the quantised map, 0 to 255.
+
+    Returns:
+        (T,) int64; each is less than ``maximum``, or 0 if that is 0.
+
+    Raises:
+        ConfigError: If a threshold is not in [0, 1).
+
+    Example:
+        >>> threshold_levels([0.0, 0.1, 0.999], 255).tolist()
+        [0, 25, 254]
+    """
+    array = np.asarray(thresholds, dtype=np.float64)
+    if not ((array >= 0) & (array < 1)).all():
+        raise ConfigError(
+            "Expected thresholds to be in [0, 1), but got values from "
+            f"{array.min()} to {array.max()}."
+        )
+    return (array * maximum).astype(np.int64)
+
+
+def contour_boxes(quantized: NDArray[np.uint8], level: int) -> ContourBoxes:
+    """Boxes of the contours of ``quantized > level``.
+
+    Contours are OpenCV's (tree mode, simple approximation): the outer ones of
+    8-connected regions and those around holes. A box is x, y, min(x + w, W - 1),
+    min(y + h, H - 1) of the bounding rectangle: one pixel further than the region
+    reaches, unless the frame stops it. The area of a contour is that of the
+    polygon through its pixels' centres, so that a line has none.
+
+    Args:
+        quantized: (H, W) uint8.
+        level: Pixels above it are foreground, 0 to 255.
+
+    Returns:
+        The boxes and the index of the largest contour. Without any contour, one
+        box 0, 0, 0, 0.
+
+    Raises:
+        DataError: If ``quantized`` is no non-empty uint8 map.
+
+    Example:
+        >>> contour_boxes(np.array([[0, 9, 0, 0]], dtype=np.uint8), 8).boxes.tolist()
+        [[1, 0, 2, 0]]
+    """
+    check_quantized(quantized)
+    height, width = quantized.shape
+    mask = (quantized > level).view(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return ContourBoxes(np.zeros((1, 4), dtype=np.int64), 0)
+    boxes = np.array([cv2.boundingRect(c) for c in contours], dtype=np.int64)
+    boxes[:, 2:] += boxes[:, :2]
+    np.minimum(boxes[:, 2:], (width - 1, height - 1), out=boxes[:, 2:])
+    areas = [cv2.contourArea(c) for c in contours]
+    return ContourBoxes(boxes, int(np.argmax(areas)))
+
+
+def check_quantized(quantized: NDArray[Any]) -> None:
+    """Check that an array is a quantised map.
+
+    Args:
+        quantized: What to check.
+
+    Raises:
+        DataError: If it is not a non-empty uint8 array (H, W).
+    """
+    if (
+        not isinstance(quantized, np.ndarray)
+        or quantized.dtype != np.uint8
+        or quantized.ndim != 2
+        or quantized.size == 0
+    ):
+        raise DataError(
+            "Expected `quantized` to be a non-empty uint8 map (H, W), but got shape "
+            f"{np.shape(quantized)} of {getattr(quantized, 'dtype', type(quantized))}."
+        )
+
+
+def predict_box(
+    scoremap: ArrayLike, threshold: float, size: tuple[int, int] = EVAL_SIZE
+) -> NDArray[np.int64]:
+    """Localize an object: the box of the largest contour at one threshold.
+
+    Args:
+        scoremap: (h, w), floating point, not normalised.
+        threshold: In [0, 1), a share of the map's range.
+        size: (width, height) at which the map is thresholded.
+
+    Returns:
+        (4,) int64, x0, y0, x1, y1 in pixels of an image of ``size``.
+
+    Raises:
+        ConfigError: If ``threshold`` is not in [0, 1).
+        DataError: If the map is malformed.
+
+    Example:
+        >>> cam = np.zeros((8, 8), dtype=np.float32)
+        >>> cam[2:5, 1:7] = 1.0
+        >>> predict_box(cam, 0.5, size=(8, 8)).tolist()
+        [1, 2, 7, 5]
+    """
+    quantized = quantize_scoremap(normalize_scoremap(scoremap, size))
+    (level,) = threshold_levels([threshold], int(quantized.max()))
+    found = contour_boxes(quantized, int(level))
+    box: NDArray[np.int64] = found.boxes[found.largest]
+    return box

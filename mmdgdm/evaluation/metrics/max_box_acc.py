@@ -1,0 +1,124 @@
+"""MaxBoxAcc and MaxBoxAccV2 alone, each as a metric of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from mmdgdm.evaluation.functional.max_box_acc import (
+    IOU_THRESHOLDS,
+    LOC_IOU_THRESHOLD,
+)
+from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
+from mmdgdm.evaluation.metrics.wsol_metric import WSOLMetric
+from mmdgdm.registry import METRICS
+
+
+@METRICS.register_module()
+class MaxBoxAcc(WSOLMetric):
+    """Share of images whose largest contour's box reaches IoU 0.5, in percent.
+
+    Computed as by :class:`WSOLMetric`, of whose names it reports ``MaxBoxAcc``,
+    ``MaxBoxAcc threshold`` and, with ``threshold``, ``MaxBoxAcc (fixed)``. Samples
+    need no ``pred_score``.
+
+    Source: Choe et al., Evaluating Weakly Supervised Object Localization Methods
+    Right, CVPR 2020.
+
+    Args:
+        interval: Distance between two thresholds.
+        threshold: A threshold in [0, 1) fixed elsewhere.
+        collect_device: ``"cpu"`` or ``"gpu"``.
+        prefix: Put before all names, with a slash.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        interval: float = DEFAULT_INTERVAL,
+        threshold: Optional[float] = None,
+        collect_device: str = "cpu",
+        prefix: Optional[str] = None,
+    ) -> None:
+        super().__init__(
+            iou_thresholds=(LOC_IOU_THRESHOLD,),
+            interval=interval,
+            topk=(),
+            threshold=threshold,
+            collect_device=collect_device,
+            prefix=prefix,
+        )
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Turn the records of all images into MaxBoxAcc.
+
+        Args:
+            results: One record per image, in any order.
+
+        Returns:
+            The score in percent and its threshold, by name.
+        """
+        metrics = super().compute_metrics(results)
+        return {
+            name: value
+            for name, value in metrics.items()
+            if name.split(" ")[0] == "MaxBoxAcc"
+        }
+
+
+@METRICS.register_module()
+class MaxBoxAccV2(WSOLMetric):
+    """MaxBoxAccV2: boxes of all contours, mean over IoU thresholds, in percent.
+
+    Computed as by :class:`WSOLMetric`, of whose names it reports ``MaxBoxAccV2``,
+    ``MaxBoxAccV2@d`` with their thresholds and, with ``threshold``,
+    ``MaxBoxAccV2 (fixed)``. Samples need no ``pred_score``.
+
+    Source: Choe et al., Evaluation for Weakly Supervised Object Localization:
+    Protocol, Metrics, and Datasets, TPAMI 2022.
+
+    Args:
+        iou_thresholds: The values of d; 0.5 must be among them.
+        interval: Distance between two thresholds.
+        threshold: A threshold in [0, 1) fixed elsewhere.
+        collect_device: ``"cpu"`` or ``"gpu"``.
+        prefix: Put before all names, with a slash.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
+        interval: float = DEFAULT_INTERVAL,
+        threshold: Optional[float] = None,
+        collect_device: str = "cpu",
+        prefix: Optional[str] = None,
+    ) -> None:
+        super().__init__(
+            iou_thresholds=iou_thresholds,
+            interval=interval,
+            topk=(),
+            threshold=threshold,
+            collect_device=collect_device,
+            prefix=prefix,
+        )
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Turn the records of all images into MaxBoxAccV2.
+
+        Args:
+            results: One record per image, in any order.
+
+        Returns:
+            The scores in percent and their thresholds, by name.
+        """
+        metrics = super().compute_metrics(results)
+        return {
+            name: value
+            for name, value in metrics.items()
+            if name.startswith("MaxBoxAccV2")
+        }

@@ -1,0 +1,361 @@
+"""WSOLMetric through mmengine's evaluator, with scores worked out by hand."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.evaluator import Evaluator
+from mmpretrain.structures import DataSample
+
+from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.scoremaps import make_thresholds
+from mmdgdm.evaluation.metrics import WSOLMetric
+
+LARGE, SMALL = (40, 40, 139, 139), (40, 40, 79, 79)
+# A box ends one pixel after its region, so a target does too.
+LARGE_TARGET, SMALL_TARGET = (40, 40, 140, 140), (40, 40, 80, 80)
+FAR = (180, 180, 220, 220)
+
+
+def cam_of(*regions):
+    """Map at 224 x 224 of regions (x0, y0, x1, y1, value), ends included."""
+    cam = torch.zeros(224, 224)
+    for x0, y0, x1, y1, value in regions:
+        cam[y0 : y1 + 1, x0 : x1 + 1] = value
+    return cam
+
+
+#: Above 0.5 only the small square is left; 127 / 255 lies between .498 and .499.
+TWO_LEVELS = cam_of((*LARGE, 0.5), (*SMALL, 1.0))
+
+
+def sample(
+    cam=TWO_LEVELS,
+    boxes=(LARGE_TARGET,),
+    rank=0,
+    label=3,
+    ori_shape=(224, 224),
+    **changes,
+):
+    """A prediction in which the ground-truth class has the given rank."""
+    score = torch.zeros(7)
+    score[label] = 0.5
+    score[[c for c in range(7) if c != label][:rank]] = 1.0
+    fields = dict(
+        gt_label=torch.tensor([label]),
+        pred_score=score,
+        gt_bboxes=torch.tensor(boxes, dtype=torch.float32),
+        cam=cam[None],
+        cam_labels=torch.tensor([label]),
+    )
+    fields.update(changes)
+    out = DataSample(metainfo=dict(image_id=f"image {label}", ori_shape=ori_shape))
+    for name, value in fields.items():
+        out.set_field(value, name)
+    return out
+
+
+def evaluate(samples, metric=None, **arguments):
+    evaluator = Evaluator(metric or dict(type="mmdgdm.WSOLMetric", **arguments))
+    for start in range(0, len(samples), 2):
+        evaluator.process(data_samples=samples[start : start + 2], data_batch=None)
+    return evaluator.evaluate(len(samples))
+
+
+def four_samples():
+    return [
+        sample(boxes=[LARGE_TARGET]),
+        sample(boxes=[SMALL_TARGET], rank=1),
+        sample(boxes=[SMALL_TARGET], rank=5),
+        sample(boxes=[FAR]),
+    ]
+
+
+def test_scores_of_four_images():
+    scores = evaluate(four_samples())
+    assert scores == {
+        "Top-1 Cls": 50.0,
+        "Top-5 Cls": 75.0,
+        "GT-known": 50.0,
+        "Top-1 Loc": 25.0,
+        "Top-5 Loc": 25.0,
+        "MaxBoxAcc": 50.0,
+        "MaxBoxAccV2@0.3": 50.0,
+        "MaxBoxAccV2@0.5": 50.0,
+        "MaxBoxAccV2@0.7": 50.0,
+        "MaxBoxAccV2": 50.0,
+        "GT-known threshold": 0.499,
+        "Top-1 Loc threshold": 0.0,
+        "Top-5 Loc threshold": 0.0,
+        "MaxBoxAcc threshold": 0.499,
+        "MaxBoxAccV2@0.3 threshold": 0.499,
+        "MaxBoxAccV2@0.5 threshold": 0.499,
+        "MaxBoxAccV2@0.7 threshold": 0.499,
+    }
+    assert all(type(value) is float for value in scores.values())
+
+
+def test_scores_at_a_fixed_threshold():
+    fixed = evaluate(four_samples(), threshold=0.2)
+    assert {k: v for k, v in fixed.items() if "fixed" in k} == {
+        "GT-known (fixed)": 25.0,
+        "Top-1 Loc (fixed)": 25.0,
+        "Top-5 Loc (fixed)": 25.0,
+        "MaxBoxAcc (fixed)": 25.0,
+        "MaxBoxAccV2 (fixed)": 25.0,
+    }
+    fixed = evaluate(four_samples(), threshold=0.6)
+    assert fixed["GT-known (fixed)"] == 50
+    assert fixed["Top-1 Loc (fixed)"] == 0
+    assert fixed["Top-5 Loc (fixed)"] == 25
+    plain = evaluate(four_samples())
+    assert plain == {k: v for k, v in fixed.items() if "fixed" not in k}
+
+
+def test_a_fixed_threshold_need_not_be_among_the_curve_s():
+    scores = evaluate(four_samples(), interval=0.3, threshold=0.4985)
+    assert scores["GT-known (fixed)"] == 50
+    assert scores["GT-known threshold"] == make_thresholds(0.3)[2]
+
+
+def test_multi_contour_counts_where_single_does_not():
+    cam = cam_of((*LARGE, 1.0), (180, 180, 219, 219, 1.0))
+    scores = evaluate([sample(cam, [FAR])])
+    assert (scores["MaxBoxAcc"], scores["MaxBoxAccV2"]) == (0, 100)
+
+
+def test_version_2_is_the_mean_over_overlaps():
+    # The large square's box (101 x 101) shares 61 columns of its 101 with the
+    # first target and 40 with the second: 0.60 and 0.39.
+    targets = [(40, 40, 100, 140), (101, 40, 140, 140)]
+    scores = evaluate([sample(cam_of((*LARGE, 1.0)), [box]) for box in targets])
+    assert scores["MaxBoxAccV2@0.3"] == 100
+    assert scores["MaxBoxAccV2@0.5"] == 50
+    assert scores["MaxBoxAccV2@0.7"] == 0
+    assert scores["MaxBoxAccV2"] == 50
+    assert scores["MaxBoxAcc"] == 50
+
+
+def test_the_map_of_the_ground_truth_class_counts():
+    wrong = cam_of((*FAR, 1.0))
+    both = sample(
+        cam=TWO_LEVELS,
+        rank=1,
+        label=3,
+        cam_labels=torch.tensor([3, 0]),
+    )
+    both.set_field(torch.stack([TWO_LEVELS, wrong]), "cam")
+    assert evaluate([both])["GT-known"] == 100
+    both.set_field(torch.tensor([0, 3]), "cam_labels")
+    assert evaluate([both])["GT-known"] == 0
+
+
+def test_any_box_of_an_image_counts():
+    assert evaluate([sample(boxes=[FAR, LARGE_TARGET])])["MaxBoxAcc"] == 100
+
+
+def test_boxes_are_scaled_from_the_original_image():
+    # A picture twice as wide as it is high, 448 x 112: x halves, y doubles.
+    box = [(80, 20, 280, 70)]
+    assert evaluate([sample(boxes=box, ori_shape=(112, 448))])["MaxBoxAccV2@0.7"] == 100
+    swapped = sample(boxes=box, ori_shape=(448, 112))
+    with pytest.raises(DataError, match=r"'image 3'.*within the image.*\(112, 448\)"):
+        evaluate([swapped])
+
+
+def test_small_raw_maps_match_the_reference(reference):
+    rng = np.random.default_rng(0)
+    samples, rows = [], {False: [], True: []}
+    thresholds, deltas = make_thresholds(0.05), (0.3, 0.5, 0.7)
+    for _ in range(12):
+        cam = rng.normal(size=(7, 7))
+        cam[2:5, 3:6] += 3
+        cam = torch.from_numpy(cam.astype(np.float32))
+        x0, y0 = rng.integers(100, 150), rng.integers(30, 80)
+        box = (x0, y0, x0 + rng.integers(70, 149), y0 + rng.integers(40, 110))
+        samples.append(sample(cam, [box], ori_shape=(200, 300)))
+        quantised = reference.quantise(reference.normalise(cam.numpy()))
+        target = [reference.scale(box, (300, 200))]
+        for multi, table in rows.items():
+            table.append(reference.hits(quantised, target, thresholds, deltas, multi))
+    scores = evaluate(samples, interval=0.05)
+    for k, delta in enumerate(deltas):
+        value, place = reference.best_of_curve([row[k] for row in rows[True]])
+        assert scores[f"MaxBoxAccV2@{delta}"] == value
+        assert scores[f"MaxBoxAccV2@{delta} threshold"] == thresholds[place]
+    value, place = reference.best_of_curve([row[1] for row in rows[False]])
+    assert scores["MaxBoxAcc"] == value > 0
+    assert scores["MaxBoxAcc threshold"] == thresholds[place]
+
+
+def test_ties_of_scores_go_to_the_lower_class():
+    tied = torch.full((7,), 1 / 7)
+    scores = evaluate([sample(label=label, pred_score=tied) for label in (0, 4, 5)])
+    assert scores["Top-1 Cls"] == 100 / 3
+    assert scores["Top-5 Cls"] == 200 / 3
+
+
+# Records
+
+
+def processed(samples, **arguments):
+    metric = WSOLMetric(**arguments)
+    metric.process(None, [s.to_dict() for s in samples])
+    return metric
+
+
+def test_one_compact_record_per_image():
+    metric = processed([*four_samples(), sample(cam_of((*SMALL, 1.0)))])
+    assert len(metric.results) == 5
+    for record in metric.results:
+        assert len(pickle.dumps(record)) < 500
+    assert len(pickle.dumps(metric.results)) < 5 * 300
+
+
+def test_results_do_not_depend_on_how_records_are_split():
+    whole = processed(four_samples(), threshold=0.3)
+    parts = [processed(four_samples()[start::2]) for start in (1, 0)]
+    merged = [
+        pickle.loads(pickle.dumps(record)) for part in parts for record in part.results
+    ]
+    expected = whole.compute_metrics(whole.results)
+    assert whole.compute_metrics(merged) == expected
+
+
+def test_repeated_images_at_the_end_are_dropped():
+    # With several processes, the sampler repeats images to fill the last batch.
+    metric = processed([*four_samples(), four_samples()[0]])
+    assert metric.evaluate(size=4)["Top-1 Cls"] == 50
+
+
+def test_the_next_evaluation_starts_afresh():
+    metric = WSOLMetric()
+    for samples, expected in ((four_samples(), 50), (four_samples()[:1], 100)):
+        assert evaluate(samples, metric)["Top-1 Cls"] == expected
+
+
+def test_samples_are_not_changed():
+    before, after = sample(), sample()
+    evaluate([after])
+    for name, value in before.items():
+        assert torch.equal(value, after.get(name))
+
+
+@pytest.mark.parametrize(
+    ("constant", "expected"),
+    [
+        ([], []),
+        ([7, 5], ["2 of 6 score maps are constant and were scored as all zeros."]),
+    ],
+)
+def test_constant_maps_are_counted_once_an_evaluation(monkeypatch, constant, expected):
+    said = []
+    monkeypatch.setattr(
+        "mmdgdm.evaluation.metrics.wsol_metric.print_log",
+        lambda message, **_: said.append(message),
+    )
+    evaluate([*four_samples(), *(sample(torch.ones(n, n)) for n in constant)])
+    assert said == expected
+
+
+def test_a_constant_map_scores_as_the_zero_box():
+    scores = evaluate([sample(torch.ones(7, 7), [(0, 0, 0, 0)])])
+    assert scores["MaxBoxAccV2"] == 100
+    assert scores["MaxBoxAcc threshold"] == 0
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    "field", ["gt_label", "gt_bboxes", "pred_score", "cam", "cam_labels"]
+)
+def test_a_missing_field_is_named(field):
+    out = sample()
+    out.pop(field)
+    with pytest.raises(DataError, match=rf"Image 'image 3'.* to carry `{field}` \("):
+        evaluate([out])
+
+
+def test_a_missing_shape_is_named():
+    out = sample()
+    out.pop("ori_shape")
+    with pytest.raises(DataError, match=r"`ori_shape`.*PackWSOLInputs"):
+        evaluate([out])
+
+
+def test_no_score_is_needed_without_topk():
+    out = sample()
+    out.pop("pred_score")
+    scores = evaluate([out], topk=())
+    assert scores["GT-known"] == 100
+    assert not [name for name in scores if name.startswith("Top")]
+
+
+def test_a_missing_map_of_the_class_points_to_the_head():
+    with pytest.raises(
+        DataError, match=r"ground-truth class 3, but got \[1\].*`cam_targets`"
+    ):
+        evaluate([sample(cam_labels=torch.tensor([1]))])
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (dict(gt_label=torch.tensor([1, 3])), r"one class, but got \[1, 3\]"),
+        (dict(cam_labels=torch.tensor([3, 4])), r"\(1, 224, 224\) and \(2,\)"),
+        (dict(gt_bboxes=torch.zeros(0, 4)), "at least one box"),
+        (dict(gt_bboxes=torch.tensor([[5.0, 5, 4, 9]])), "x0 <= x1"),
+        (dict(gt_bboxes=torch.tensor([[5.0, 5, 224, 9]])), "within the image"),
+        (dict(pred_score=torch.full((7,), float("nan"))), "7 NaN"),
+    ],
+)
+def test_malformed_fields_name_the_image(changes, match):
+    with pytest.raises(DataError, match=f"Image 'image 3': .*{match}"):
+        evaluate([sample(**changes)])
+
+
+def test_a_map_with_nan_names_the_image():
+    cam = TWO_LEVELS.clone()
+    cam[3, 3] = float("nan")
+    with pytest.raises(DataError, match=r"Image 'image 3': .*1 NaN"):
+        evaluate([sample(cam)])
+
+
+def test_topk_beyond_the_number_of_classes():
+    with pytest.raises(ConfigError, match=r"`topk`.*classes, 7, but got \(1, 8\)"):
+        evaluate([sample()], topk=(1, 8))
+    assert evaluate([sample()], topk=(7,))["Top-7 Loc"] == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (dict(topk=(0,)), "`topk`"),
+        (dict(topk=(1.5,)), "`topk`"),
+        (dict(topk=1), "`topk` to be a list"),
+        (dict(interval=0), "`interval`"),
+        (dict(threshold=1.0), "`threshold`"),
+        (dict(threshold=-0.1), "`threshold`"),
+        (dict(iou_thresholds=(0.3, 0.7)), "`iou_thresholds` to hold 0.5"),
+        (dict(iou_thresholds=()), "`iou_thresholds`"),
+        (dict(iou_thresholds=(0.5, 30)), "`iou_thresholds`"),
+    ],
+)
+def test_malformed_arguments(arguments, match):
+    with pytest.raises(ConfigError, match=match):
+        WSOLMetric(**arguments)
+
+
+def test_no_image_is_an_error():
+    with pytest.raises(DataError, match="at least one image"):
+        WSOLMetric().evaluate(size=0)
+
+
+def test_a_prefix_stands_before_all_names():
+    scores = evaluate([sample()], prefix="wsol")
+    assert scores["wsol/GT-known"] == 100
+    assert all(name.startswith("wsol/") for name in scores)
