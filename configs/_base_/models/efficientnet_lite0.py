@@ -10,6 +10,7 @@ model = dict(
         type="mmdgdm.EfficientNetLite",
         arch="lite0",
         output_stride=16,
+        frozen_stages=4,
         # Batches are small: the statistics of ImageNet serve better.
         norm_eval=True,
         init_cfg=dict(
