@@ -1,0 +1,6 @@
+"""Steps of data pipelines: loading images and masks, packing inputs."""
+
+from mmdgdm.datasets.transforms.formatting import PackWSOLInputs, check_pipeline
+from mmdgdm.datasets.transforms.loading import LoadWSOLImage, LoadWSOLMask
+
+__all__ = ["LoadWSOLImage", "LoadWSOLMask", "PackWSOLInputs", "check_pipeline"]

@@ -1,0 +1,216 @@
+"""Data sets of weakly supervised object localization in the metadata text form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+from mmpretrain.datasets import BaseDataset
+
+from mmdgdm.datasets.transforms import check_pipeline
+from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.registry import DATASETS
+from mmdgdm.utils.metadata import SplitMetadata, read_split
+
+
+class BaseWSOLDataset(BaseDataset):
+    """Base of the data sets: mmpretrain's ``BaseDataset`` with localization rules.
+
+    - Boxes and masks are loaded for testing only, unless ``with_boxes`` says
+      otherwise: training is from image labels alone.
+    - With boxes loaded, the pipeline may resize but not crop, flip or turn.
+    - Nothing is put in the place of a sample that fails, whatever ``test_mode``:
+      a pipeline that returns ``None`` is an error.
+
+    Args:
+        with_boxes: Whether to load boxes or masks; ``None`` stands for ``test_mode``.
+        num_classes: Number of classes; may be left out where class names are given.
+        pipeline: The transforms, as configs or objects.
+        test_mode: Whether the data set serves validation or test.
+        lazy_init: Whether to postpone reading the annotation.
+        **kwargs: Further arguments of ``BaseDataset``: ``data_root``, ``ann_file``,
+            ``data_prefix``, ``metainfo``, ``classes``, ``indices``,
+            ``serialize_data``.
+
+    Raises:
+        ConfigError: If neither ``num_classes`` nor class names are given, if they
+            contradict each other, or if boxes are loaded and ``pipeline`` moves
+            pixels.
+    """
+
+    def __init__(
+        self,
+        *,
+        with_boxes: Optional[bool] = None,
+        num_classes: Optional[int] = None,
+        pipeline: Sequence[Any] = (),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            pipeline=pipeline, test_mode=test_mode, lazy_init=True, **kwargs
+        )
+        self.with_boxes = test_mode if with_boxes is None else bool(with_boxes)
+        self.num_classes = self._count_classes(num_classes)
+        if self.with_boxes:
+            check_pipeline(self.pipeline.transforms)
+        if not lazy_init:
+            self.full_init()
+
+    def _count_classes(self, num_classes: Optional[int]) -> int:
+        names = self.CLASSES
+        if names is None and num_classes is None:
+            raise ConfigError(
+                "Expected `num_classes`, `classes` or metainfo['classes'] to be "
+                f"given for {type(self).__name__}, but got none of them."
+            )
+        if names is None:
+            return int(num_classes)  # type: ignore[arg-type]
+        if num_classes is not None and num_classes != len(names):
+            raise ConfigError(
+                f"Expected `num_classes` to be {len(names)}, the number of class "
+                f"names, but got {num_classes}."
+            )
+        return len(names)
+
+    def prepare_data(self, idx: int) -> Any:
+        """Return sample ``idx`` after the pipeline.
+
+        Raises:
+            DataError: If the pipeline returns ``None``.
+        """
+        info = self.complete_info(self.get_data_info(idx))
+        image_id = info["image_id"]
+        data = self.pipeline(info)
+        if data is None:
+            raise DataError(
+                f"Expected the pipeline to return a sample for image {image_id!r}, but "
+                "got None; no other image is put in its place."
+            )
+        return data
+
+    def complete_info(self, info: dict) -> dict:
+        """Add to a data info what is made when a sample is fetched; here nothing."""
+        return info
+
+    def extra_repr(self) -> list[str]:
+        """Return the lines that ``repr`` adds to the class name and counts."""
+        return [
+            f"Labels: \t0 to {self.num_classes - 1}",
+            f"Annotation: \t{self.ann_file}",
+            f"Prefix of images: \t{self.img_prefix}",
+            f"With boxes or masks: \t{self.with_boxes}",
+        ]
+
+
+@DATASETS.register_module()
+class WSOLDataset(BaseWSOLDataset):
+    """A split in the WSOL benchmark's metadata text form.
+
+    The benchmark (Choe et al., CVPR 2020 and arXiv 2007.04178) describes each split
+    of CUB, ILSVRC and OpenImages by four text files::
+
+        data_root
+        ├── metadata
+        │   ├── train
+        │   ├── val
+        │   └── test
+        │       ├── image_ids.txt       <image id>
+        │       ├── class_labels.txt    <image id>,<label from 0>
+        │       ├── image_sizes.txt     <image id>,<width>,<height>
+        │       └── localization.txt    <image id>,<x0>,<y0>,<x1>,<y1>
+        └── <image id>                  or data_prefix/<image id>
+
+    An image id is the image's path below ``data_root/data_prefix``. Several boxes
+    take several lines. In the mask form (OpenImages) ``localization.txt`` holds
+    ``<image id>,<mask path>,<ignore mask path or nothing>`` and
+    ``image_sizes.txt`` may be empty; put ``dict(type='mmdgdm.LoadWSOLMask')`` into
+    the pipeline there.
+
+    A data info holds ``img_path``, ``image_id``, ``gt_label`` and, with boxes,
+    ``ori_gt_bboxes`` (K, 4) float32 x0 y0 x1 y1 in pixels of the original image, with
+    x1 <= W - 1 and y1 <= H - 1, and ``image_size`` (W, H), or, with masks,
+    ``ori_gt_mask_paths``.
+
+    Args:
+        data_root: Root folder.
+        ann_file: Folder of the split's text files, relative to ``data_root`` or
+            absolute.
+        data_prefix: Image folder, relative to ``data_root``.
+        mask_root: Folder that mask paths start from, relative to ``data_root``;
+            ``''`` stands for the image folder.
+        num_classes: Number of classes; may be left out where ``classes`` or
+            ``metainfo['classes']`` name them.
+        with_boxes: Whether to load boxes or masks; ``None`` stands for ``test_mode``.
+        pipeline: The transforms.
+        test_mode: Whether the data set serves validation or test.
+        **kwargs: Further arguments of mmpretrain's ``BaseDataset``: ``classes``,
+            ``metainfo``, ``indices``, ``serialize_data``, ``lazy_init``.
+
+    Raises:
+        ConfigError: If the number of classes is not given, or boxes are loaded and
+            the pipeline crops, flips or turns.
+        DataError: If the metadata are missing or malformed; names file and line.
+
+    Example:
+        >>> from mmdgdm.datasets import WSOLDataset
+        >>> WSOLDataset('data/CUB', 'metadata/test', num_classes=200,
+        ...             test_mode=True)  # doctest: +SKIP
+        Dataset WSOLDataset
+            Number of samples:  5794
+            ...
+    """
+
+    def __init__(
+        self,
+        data_root: Union[str, os.PathLike],
+        ann_file: str,
+        data_prefix: Union[str, dict] = "",
+        mask_root: str = "",
+        num_classes: Optional[int] = None,
+        with_boxes: Optional[bool] = None,
+        pipeline: Sequence[Any] = (),
+        test_mode: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.mask_root = mask_root
+        super().__init__(
+            data_root=os.path.expanduser(data_root),
+            ann_file=ann_file,
+            data_prefix=data_prefix,
+            num_classes=num_classes,
+            with_boxes=with_boxes,
+            pipeline=pipeline,
+            test_mode=test_mode,
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Read the split's text files into one data info per image."""
+        split = read_split(self.ann_file, self.num_classes, self.with_boxes)
+        return [self._make_info(split, image_id) for image_id in split.image_ids]
+
+    def _make_info(self, split: SplitMetadata, image_id: str) -> dict:
+        info = {
+            "img_path": os.path.join(self.img_prefix, image_id),
+            "image_id": image_id,
+            "gt_label": split.labels[image_id],
+        }
+        if image_id in split.image_sizes:
+            info["image_size"] = split.image_sizes[image_id]
+        if image_id in split.boxes:
+            info["ori_gt_bboxes"] = np.array(split.boxes[image_id], dtype=np.float32)
+        if split.masks is not None:
+            folder = self.img_prefix
+            if self.mask_root:
+                folder = os.path.join(self.data_root, self.mask_root)
+            info["ori_gt_mask_paths"] = [
+                (os.path.join(folder, mask), os.path.join(folder, ignore))
+                if ignore
+                else (os.path.join(folder, mask), "")
+                for mask, ignore in split.masks[image_id]
+            ]
+        return info
