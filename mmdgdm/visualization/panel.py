@@ -73,7 +73,7 @@ def draw_boxes(
     """
     out = image.copy()
     for x0, y0, x1, y1 in np.asarray(boxes).round().astype(int).tolist():
-        cv2.rectangle(out, (x0, y0), (x1, y1), tuple(color), thickness, cv2.LINE_AA)
+        cv2.rectangle(out, (x0, y0), (x1, y1), tuple(color), thickness)
     return out
 
 

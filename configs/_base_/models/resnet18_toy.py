@@ -7,14 +7,15 @@ model = dict(
     backbone=dict(
         type="ResNet",
         depth=18,
-        base_channels=32,
+        stem_channels=24,
+        base_channels=24,
         strides=(1, 2, 1, 1),
         out_indices=(3,),
     ),
     head=dict(
         type="mmdgdm.WSOLHead",
         num_classes=8,
-        in_channels=256,
+        in_channels=192,
         loss=dict(type="CrossEntropyLoss", loss_weight=1.0),
     ),
 )

@@ -140,7 +140,8 @@ def _picture(inputs: Any, sample: Any) -> np.ndarray:
     """Return the picture in RGB: the file, or the network's input without one."""
     path = sample.get("img_path")
     if path is not None and Path(path).is_file():
-        return mmcv.imread(path, flag="color_ignore_orientation", channel_order="rgb")
+        # mmcv would ignore channel_order="rgb" beside this flag.
+        return mmcv.bgr2rgb(mmcv.imread(path, flag="color_ignore_orientation"))
     image = inputs.cpu().numpy().transpose(1, 2, 0)[..., ::-1]
     return np.ascontiguousarray(image).astype(np.uint8)
 
