@@ -8,7 +8,7 @@ is imported.
 
 from __future__ import annotations
 
-from importlib import metadata
+from importlib import metadata, util
 from typing import Callable, NamedTuple, Optional
 
 from packaging.version import Version
@@ -35,7 +35,7 @@ REQUIRED = (
     Dependency(
         "torchvision",
         ("torchvision",),
-        "0.15.0",
+        "0.21.0",
         "mmpretrain cannot be imported without it: install the release that "
         "matches your torch, in one command with torch so that pip keeps both",
     ),
@@ -49,9 +49,14 @@ def _installed_version(distribution: str) -> Optional[str]:
         return None
 
 
+def _has_files(module: str) -> bool:
+    return util.find_spec(module) is not None
+
+
 def check_dependencies(
     required: tuple[Dependency, ...] = REQUIRED,
     find_version: Callable[[str], Optional[str]] = _installed_version,
+    has_files: Callable[[str], bool] = _has_files,
 ) -> None:
     """Raise one clear error if a required module is missing or too old.
 
@@ -59,10 +64,13 @@ def check_dependencies(
         required: What to look for.
         find_version: Maps a distribution's name to its installed version, or
             to ``None`` where it is not installed.
+        has_files: Whether a module of this name can be found, without importing
+            it.
 
     Raises:
-        ImportError: If no distribution provides the module, or only an older
-            version does. The message says what to install.
+        ImportError: If no distribution provides the module, if only an older
+            version does, or if the distribution is listed but its files are gone.
+            The message says what to install.
     """
     for item in required:
         found = [v for v in map(find_version, item.distributions) if v is not None]
@@ -76,4 +84,11 @@ def check_dependencies(
             raise ImportError(
                 f"mmdgdm needs {item.module} >= {item.minimum}, but {found[0]} is "
                 f"installed: {item.advice}."
+            )
+        if not has_files(item.module):
+            # Removing one of two distributions of a module deletes it for both.
+            raise ImportError(
+                f"mmdgdm needs {item.module}, but its files are missing although "
+                f"pip lists it: uninstall {' and '.join(item.distributions)}, then "
+                f"{item.advice}."
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import mmcv
 import numpy as np
@@ -17,7 +18,8 @@ from mmdgdm.errors import ConfigError
 from mmdgdm.registry import HOOKS, VISUALIZERS
 
 
-class _Shot(NamedTuple):
+@dataclass(frozen=True)
+class _Shot:
     """What is kept of a sample until the threshold is known."""
 
     index: int

@@ -103,8 +103,8 @@ class CAGD(AttentionDropout):
         """
         attention = channel_attention(feat)
         if self.attention == "se":
-            weight = self.excitation[0].weight
-            attention = self.excitation(attention.to(weight.dtype))
+            dtype = next(self.excitation.parameters()).dtype
+            attention = self.excitation(attention.to(dtype))
         mask = channel_mask(attention, self.keep_ratio, self.drop_prob, self.scale)
         if self.attention == "se":
             # Straight-through: the value is the mask's, the gradient attention's.

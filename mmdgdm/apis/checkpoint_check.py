@@ -1,0 +1,177 @@
+"""Check that a checkpoint was made for the model it is loaded into.
+
+mmengine loads what fits and warns about the rest in the log: a test of the
+wrong checkpoint then reports the numbers of a random head.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mmdgdm.errors import CheckpointError
+
+#: torch's report of one misfit in ``load_state_dict``.
+_MISFIT = re.compile(
+    r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\) "
+    r"from checkpoint, the shape in current model is torch\.Size\(\[(.*?)\]\)"
+)
+
+
+def _state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of a checkpoint, as mmengine names them when it loads."""
+    state = checkpoint.get("state_dict", checkpoint)
+    return {re.sub(r"^module\.", "", key): value for key, value in state.items()}
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(getattr(value, "shape", ()))
+
+
+def check_weights(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
+    """Check that a checkpoint holds every weight of a model, in its shape.
+
+    The weights are loaded on the way, so that models which convert older files
+    while loading do so here too. Weights that the model lacks are left to
+    mmengine, which names them in the log.
+
+    Args:
+        model: The model, not wrapped.
+        checkpoint: A state dict, or a dict that holds one as ``state_dict``.
+        source: The name of the checkpoint, for the message.
+
+    Raises:
+        CheckpointError: If a weight is missing or has another shape. The
+            message names the first one, and both shapes.
+    """
+    state = _state_dict(checkpoint)
+    try:
+        result = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        misfits = _MISFIT.findall(str(error))
+        if not misfits:
+            raise CheckpointError(f"Checkpoint {source}: {error}") from error
+        key, saved, built = misfits[0]
+        more = f", and {len(misfits) - 1} more differ" if len(misfits) > 1 else ""
+        hint = (
+            "is `model.head.num_classes` right?"
+            if key.startswith("head.")
+            else "is it the config that the checkpoint was trained with?"
+        )
+        raise CheckpointError(
+            f"Checkpoint {source} was made for another model: `{key}` has shape "
+            f"({saved}) in the checkpoint but ({built}) in the model{more}; {hint}"
+        ) from error
+    missing = [key for key in result.missing_keys if "num_batches_tracked" not in key]
+    if missing:
+        raise CheckpointError(
+            f"Checkpoint {source} was made for another model: it holds no weights "
+            f"for `{missing[0]}`, and lacks {len(missing)} of the model's "
+            f"{len(model.state_dict())} entries."
+        )
+
+
+def check_training_state(checkpoint: Mapping[str, Any], source: str) -> None:
+    """Check that a run can be continued from a checkpoint.
+
+    Args:
+        checkpoint: What the file holds.
+        source: The name of the checkpoint, for the message.
+
+    Raises:
+        CheckpointError: If it holds weights alone.
+    """
+    meta = checkpoint.get("meta")
+    has_place = isinstance(meta, Mapping) and {"epoch", "iter"} <= meta.keys()
+    if has_place and {"message_hub", "optimizer"} <= checkpoint.keys():
+        return
+    raise CheckpointError(
+        f"Expected checkpoint {source} to hold the state of a training run, but it "
+        "holds weights alone: start a new run from it with "
+        "`--cfg-options load_from=...`."
+    )
+
+
+def count_fitting_weights(
+    model: nn.Module, checkpoint: Mapping[str, Any]
+) -> tuple[int, list[str]]:
+    """How much of a model a checkpoint can fill.
+
+    Args:
+        model: The model, not wrapped.
+        checkpoint: A state dict, or a dict that holds one as ``state_dict``.
+
+    Returns:
+        The number of the model's entries that fit, and the names of the others.
+    """
+    state = _state_dict(checkpoint)
+    entries = {
+        key: value
+        for key, value in model.state_dict().items()
+        if "num_batches_tracked" not in key
+    }
+    others = [
+        key
+        for key, value in entries.items()
+        if key not in state or _shape(state[key]) != _shape(value)
+    ]
+    return len(entries) - len(others), others
+
+
+class CheckpointCheckHook(Hook):
+    """Compare a checkpoint with the model just before mmengine loads it.
+
+    Args:
+        source: The name of the checkpoint.
+        strict: Whether every weight of the model must be in it (testing,
+            resuming). Otherwise (``load_from``) the head may differ, and what
+            is not loaded is named in the log; but something must fit.
+        resume: Whether a training run is continued.
+    """
+
+    # Before EMAHook, which loads the same weights into its own copy.
+    priority = "VERY_HIGH"
+
+    def __init__(self, source: str, strict: bool, resume: bool = False) -> None:
+        self.source = source
+        self.strict = strict
+        self.resume = resume
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Check the checkpoint that has been read.
+
+        Args:
+            runner: The running experiment.
+            checkpoint: What the file holds.
+
+        Raises:
+            CheckpointError: If it does not fit.
+        """
+        model = runner.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        if self.resume:
+            check_training_state(checkpoint, self.source)
+        if self.strict:
+            check_weights(model, checkpoint, self.source)
+            return
+        count, others = count_fitting_weights(model, checkpoint)
+        if not count:
+            raise CheckpointError(
+                f"Checkpoint {self.source} (`load_from`) fits no weight of the model; "
+                "for the weights of a backbone alone set model.backbone.init_cfg="
+                "dict(type='Pretrained', checkpoint=...) instead."
+            )
+        if others:
+            runner.logger.log(
+                logging.WARNING,
+                f"{self.source} fills {count} of {count + len(others)} weights; "
+                f"these start as the config initializes them: {', '.join(others)}",
+            )

@@ -1,0 +1,108 @@
+"""Several processes on machines without a GPU.
+
+mmengine 0.10 selects a CUDA device before it starts its process group, also
+where there is none. A group that already exists is used as it is, so on such a
+machine it is started here, with gloo.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.device import get_device
+
+from mmdgdm.errors import ConfigError
+
+#: Where each launcher says rank, number of processes and rank on the machine.
+_VARIABLES = {
+    "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    "slurm": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
+    "mpi": (
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_SIZE",
+        "OMPI_COMM_WORLD_LOCAL_RANK",
+    ),
+}
+
+
+def rank_from_environment() -> int:
+    """The rank that a launcher gave to this process; 0 without a launcher."""
+    for rank, *_ in _VARIABLES.values():
+        if os.environ.get(rank, "").isdigit():
+            return int(os.environ[rank])
+    return 0
+
+
+def set_launcher(cfg: Config, launcher: str, local_rank: int = 0) -> None:
+    """Write the launcher into the config and check that it did start this process.
+
+    Args:
+        cfg: The config to change.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        local_rank: Rank on this machine, where a launcher passes it as an
+            argument and not in the environment.
+
+    Raises:
+        ConfigError: If the environment variables of the launcher are missing.
+    """
+    cfg.launcher = launcher
+    if launcher == "none":
+        return
+    if launcher == "pytorch":
+        os.environ.setdefault("LOCAL_RANK", str(local_rank))
+    missing = [name for name in _VARIABLES[launcher] if name not in os.environ]
+    if missing:
+        raise ConfigError(
+            f"Expected `--launcher {launcher}` to come with {', '.join(missing)} in "
+            "the environment, but the process was started without a launcher: use "
+            "tools/dist_train.sh, tools/slurm_train.sh or their test forms."
+        )
+
+
+def prepare_cpu_processes(cfg: Config) -> None:
+    """Start the process group and choose the model wrapper, if there is no GPU.
+
+    Nothing is done without a launcher or on a machine with an accelerator.
+
+    Args:
+        cfg: The config to change: the wrapper must not name a device.
+
+    Raises:
+        ConfigError: If the address of the first process is unknown.
+    """
+    if cfg.get("launcher", "none") == "none" or get_device() != "cpu":
+        return
+    wrapper = cfg.get("model_wrapper_cfg")
+    if wrapper is None:
+        unused = cfg.get("find_unused_parameters", False)
+        wrapper = {"find_unused_parameters": unused}
+    kind = wrapper.get("type", "MMDistributedDataParallel")
+    if "DistributedDataParallel" in str(kind):
+        wrapper = {"device_ids": None, **wrapper}
+    cfg.model_wrapper_cfg = {**wrapper, "type": kind}
+    if dist.is_initialized():
+        return
+    _export_ranks(cfg.launcher)
+    dist.init_process_group("gloo")
+
+
+def _export_ranks(launcher: str) -> None:
+    """Set what torch reads (RANK, ...) from what the launcher set."""
+    for name, source in zip(_VARIABLES["pytorch"], _VARIABLES[launcher]):
+        os.environ[name] = os.environ[source]
+    if os.environ.get("SLURM_NNODES", "1") == "1":
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", "29500")
+    if "MASTER_ADDR" not in os.environ:
+        raise ConfigError(
+            "Expected MASTER_ADDR to name the first machine of the job, but it is "
+            "not set in the environment."
+        )
+
+
+def end_processes() -> None:
+    """Leave the process group, if one is running."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()

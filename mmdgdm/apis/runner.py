@@ -1,0 +1,86 @@
+"""From a config to a finished run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+import mmdgdm.registry  # noqa: F401  its classes are then known by name
+from mmdgdm.apis.build_errors import explain_build_errors
+from mmdgdm.apis.checkpoint_check import CheckpointCheckHook
+from mmdgdm.apis.config_check import check_config
+from mmdgdm.apis.distributed import prepare_cpu_processes
+from mmdgdm.apis.overrides import set_resume
+
+
+def build_runner(cfg: Config, mode: str = "train") -> Runner:
+    """Build mmengine's Runner for a config, with clear errors.
+
+    On a machine without a GPU several processes work too (gloo), and a
+    checkpoint is compared with the model before it is loaded.
+
+    Args:
+        cfg: A config with ``work_dir`` set; it is completed in place.
+        mode: ``'train'`` or ``'test'``.
+
+    Returns:
+        The Runner; nothing has been loaded yet.
+
+    Raises:
+        ConfigError: If the config is incomplete or a class cannot be built.
+        CheckpointError: If a run shall be resumed and the checkpoint is missing.
+    """
+    check_config(cfg, mode)
+    if mode == "train" and cfg.get("resume") and cfg.get("load_from") is None:
+        set_resume(cfg, "auto")
+    prepare_cpu_processes(cfg)
+    with explain_build_errors(cfg):
+        runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    if cfg.get("load_from") is not None:
+        resume = mode == "train" and bool(cfg.get("resume"))
+        strict = resume or mode == "test"
+        runner.register_hook(CheckpointCheckHook(cfg.load_from, strict, resume))
+    return runner
+
+
+def run_training(cfg: Config) -> Runner:
+    """Train.
+
+    Args:
+        cfg: A config with ``work_dir`` set.
+
+    Returns:
+        The Runner after training.
+
+    Raises:
+        ConfigError: If a class of the config cannot be built.
+        CheckpointError: If the checkpoint to load or resume does not fit.
+    """
+    runner = build_runner(cfg, "train")
+    with explain_build_errors(cfg):
+        runner.train()
+    return runner
+
+
+def run_test(cfg: Config, checkpoint: str) -> dict[str, Any]:
+    """Evaluate a checkpoint on the test set.
+
+    Args:
+        cfg: A config with ``work_dir`` set.
+        checkpoint: Path or address of the checkpoint.
+
+    Returns:
+        The metrics by name.
+
+    Raises:
+        ConfigError: If a class of the config cannot be built.
+        CheckpointError: If the checkpoint was made for another model.
+    """
+    cfg.load_from = checkpoint
+    cfg.resume = False
+    runner = build_runner(cfg, "test")
+    with explain_build_errors(cfg):
+        return runner.test()

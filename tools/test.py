@@ -1,0 +1,89 @@
+"""Evaluate a checkpoint on the test set of a config.
+
+Example:
+    python tools/test.py CONFIG CHECKPOINT --out metrics.json --show-dir pictures
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+from mmengine.dist import is_main_process
+
+from mmdgdm.apis import overrides
+from mmdgdm.apis.command_line import add_common_arguments, run_command
+from mmdgdm.apis.config_check import load_config, merge_cfg_options
+from mmdgdm.apis.distributed import set_launcher
+from mmdgdm.apis.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.apis.runner import run_test
+from mmdgdm.utils.checkpoint import (
+    check_checkpoint_path,
+    use_safe_checkpoint_loader,
+)
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Evaluate a checkpoint on the test set of a config."
+    )
+    parser.add_argument("config", help="path of the config")
+    parser.add_argument("checkpoint", help="path or address of the checkpoint")
+    add_common_arguments(parser)
+    parser.add_argument(
+        "--out", metavar="FILE.json", help="write the metrics to this file"
+    )
+    parser.add_argument(
+        "--split",
+        choices=["val", "test"],
+        default="test",
+        help="which data to evaluate; default: test",
+    )
+    parser.add_argument(
+        "--show-dir", metavar="DIR", help="write pictures of test images to this folder"
+    )
+    parser.add_argument(
+        "--show-num", type=int, metavar="N", help="number of pictures in --show-dir"
+    )
+    args = parser.parse_args(argv)
+    if args.show_num is not None and args.show_dir is None:
+        parser.error("argument --show-num: needs --show-dir")
+    return args
+
+
+def test(args: argparse.Namespace) -> None:
+    """Test as the command line says."""
+    use_safe_checkpoint_loader()
+    check_checkpoint_path(args.checkpoint)
+    check_metrics_path(args.out)
+    cfg = load_config(args.config)
+    merge_cfg_options(cfg, args.cfg_options)
+    set_launcher(cfg, args.launcher, args.local_rank)
+    overrides.set_work_dir(cfg, args.work_dir, args.config)
+    overrides.use_split(cfg, args.split)
+    overrides.add_visualization(cfg, args.show_dir, args.show_num)
+    metrics = run_test(cfg, args.checkpoint)
+    if is_main_process():
+        print(format_metrics(metrics))
+        if args.out is not None:
+            save_metrics(metrics, args.out)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the tool.
+
+    Args:
+        argv: The command line; ``None`` takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    args = parse_args(argv)
+    return run_command(lambda: test(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

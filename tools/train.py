@@ -1,0 +1,83 @@
+"""Train a model from a config.
+
+Example:
+    python tools/train.py configs/dgdm/dgdm_resnet50_1xb32-50e_cub.py --seed 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+from mmdgdm.apis import overrides
+from mmdgdm.apis.command_line import add_common_arguments, run_command
+from mmdgdm.apis.config_check import load_config, merge_cfg_options
+from mmdgdm.apis.distributed import set_launcher
+from mmdgdm.apis.runner import run_training
+from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Train a model from a config.")
+    parser.add_argument("config", help="path of the config")
+    add_common_arguments(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="continue from a checkpoint; without a value from the newest one in the "
+        "work dir, and from the beginning if there is none",
+    )
+    parser.add_argument(
+        "--amp", action="store_true", help="train in mixed precision (needs a GPU)"
+    )
+    parser.add_argument(
+        "--no-validate", action="store_true", help="train without validation"
+    )
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate by the true batch size over the config's "
+        "auto_scale_lr.base_batch_size",
+    )
+    parser.add_argument("--seed", type=int, help="random seed; default: the config's")
+    return parser.parse_args(argv)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train as the command line says."""
+    use_safe_checkpoint_loader()
+    cfg = load_config(args.config)
+    merge_cfg_options(cfg, args.cfg_options)
+    set_launcher(cfg, args.launcher, args.local_rank)
+    overrides.set_work_dir(cfg, args.work_dir, args.config)
+    overrides.set_seed(cfg, args.seed)
+    overrides.set_resume(cfg, args.resume)
+    if args.amp:
+        overrides.enable_amp(cfg)
+    if args.auto_scale_lr:
+        overrides.enable_auto_scale_lr(cfg)
+    if args.no_validate:
+        overrides.disable_validation(cfg)
+    run_training(cfg)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the tool.
+
+    Args:
+        argv: The command line; ``None`` takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    args = parse_args(argv)
+    return run_command(lambda: train(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
