@@ -1,0 +1,147 @@
+"""Train, validate, test, resume and draw, as a user would, on the toy set."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+REPO_ROOT = Path(__file__).resolve().parents[1]
+CONFIG = REPO_ROOT / "configs/dgdm/dgdm_resnet18_1xb32-12e_toy.py"
+#: 37 images do not divide by two processes, nor by the batch.
+OPTIONS = [
+    "train_dataloader.dataset.num_images=64",
+    "val_dataloader.dataset.num_images=37",
+    "test_dataloader.dataset.num_images=37",
+    "train_cfg.max_epochs=2",
+    "train_cfg.val_interval=1",
+    "model.backbone.base_channels=8",
+    "model.backbone.stem_channels=8",
+    "model.head.in_channels=64",
+]
+pytestmark = pytest.mark.slow
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(
+        f"tools_{name}", REPO_ROOT / "tools" / f"{name}.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def launch(script, *arguments):
+    # Each process gets one thread: torchrun's children share two cores here.
+    env = dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    env["PYTHON"] = os.sys.executable
+    command = ["bash", str(REPO_ROOT / "tools" / script), *map(str, arguments)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    code = tool("train")(
+        [
+            str(CONFIG),
+            "--work-dir",
+            str(folder),
+            "--seed",
+            "1",
+            "--cfg-options",
+            *OPTIONS,
+        ]
+    )
+    assert code == 0
+    return folder
+
+
+def last_validation(folder):
+    (log,) = folder.glob("*/vis_data/scalars.json")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return [line for line in lines if "MaxBoxAcc" in line][-1]
+
+
+def run_test(trained, out, *more, options=()):
+    arguments = [str(CONFIG), str(trained / "epoch_2.pth"), "--out", str(out)]
+    arguments += ["--work-dir", str(out.parent), *more]
+    assert tool("test")([*arguments, "--cfg-options", *OPTIONS, *options]) == 0
+    return json.loads(out.read_text())
+
+
+def test_testing_the_val_split_repeats_the_last_validation(trained, tmp_path):
+    metrics = run_test(trained, tmp_path / "val.json", "--split", "val")
+    logged = last_validation(trained)
+    assert len(metrics) > 10
+    assert {key: logged[key] for key in metrics} == metrics
+
+
+def test_two_processes_give_the_numbers_of_one(trained, tmp_path):
+    one = run_test(trained, tmp_path / "one.json")
+    done = launch(
+        "dist_test.sh",
+        CONFIG,
+        trained / "epoch_2.pth",
+        2,
+        *("--out", tmp_path / "two.json", "--work-dir", tmp_path / "two"),
+        *("--cfg-options", *OPTIONS),
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((tmp_path / "two.json").read_text()) == one
+
+
+def test_two_processes_train(tmp_path):
+    done = launch(
+        "dist_train.sh",
+        CONFIG,
+        2,
+        *("--work-dir", tmp_path, "--cfg-options", *OPTIONS, "train_cfg.max_epochs=1"),
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "epoch_1.pth").is_file()
+    assert last_validation(tmp_path)["MaxBoxAcc"] > 0
+
+
+def test_resuming_goes_on_where_it_stopped(trained, tmp_path):
+    straight = last_validation(trained)
+    common = [str(CONFIG), "--work-dir", str(tmp_path), "--seed", "1"]
+    options = ["--cfg-options", *OPTIONS]
+    checkpoint = str(trained / "epoch_1.pth")
+    assert tool("train")([*common, "--resume", checkpoint, *options]) == 0
+    assert (tmp_path / "epoch_2.pth").is_file()
+    assert last_validation(tmp_path)["step"] == straight["step"]
+
+
+def test_pictures_and_a_fixed_threshold(trained, tmp_path):
+    shown = ("--show-dir", str(tmp_path / "pictures"), "--show-num", "5")
+    fixed = ["test_evaluator.threshold=0.35"]
+    metrics = run_test(trained, tmp_path / "m.json", *shown, options=fixed)
+    assert len(list((tmp_path / "pictures").glob("0*.jpg"))) == 5
+    assert (tmp_path / "pictures" / "overview.jpg").is_file()
+    assert metrics["GT-known (fixed)"] <= metrics["GT-known"]
+
+
+def test_a_mmpretrain_config_with_the_neck_trains_without_custom_imports(tmp_path):
+    config = Config.fromfile(CONFIG)
+    config.model = dict(
+        type="ImageClassifier",
+        data_preprocessor=config.model.data_preprocessor,
+        backbone=dict(type="ResNet", depth=18, base_channels=8, stem_channels=8),
+        neck=[dict(type="mmdgdm.DGDM"), dict(type="GlobalAveragePooling")],
+        head=dict(type="LinearClsHead", num_classes=8, in_channels=64),
+    )
+    config.train_dataloader.dataset.num_images = 64
+    config.train_cfg = dict(by_epoch=True, max_epochs=1)
+    for key in ("val_dataloader", "val_cfg", "val_evaluator"):
+        config[key] = None
+    path = tmp_path / "neck_alone.py"
+    config.dump(path)
+    assert "custom_imports" not in path.read_text()
+    assert tool("train")([str(path), "--work-dir", str(tmp_path)]) == 0
+    assert (tmp_path / "epoch_1.pth").is_file()
