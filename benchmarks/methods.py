@@ -37,7 +37,7 @@ def call(*arguments: object) -> None:
     """Run one of the tools; its output goes to ours."""
     command = [sys.executable, *map(str, arguments)]
     print("+", " ".join(command), flush=True)
-    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def run(data: str, method: str, seed: int, out: Path) -> dict[str, float]:

