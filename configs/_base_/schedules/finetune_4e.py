@@ -7,7 +7,7 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type="CosineAnnealingLR", T_max=4, by_epoch=True, convert_to_iter_based=True)
 ]
-train_cfg = dict(by_epoch=True, max_epochs=4, val_interval=1)
+train_cfg = dict(by_epoch=True, max_epochs=4, val_interval=2)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=32)
