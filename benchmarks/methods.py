@@ -4,7 +4,7 @@ For every method and seed: train its config, choose the threshold of the maps on
 val, report test at that threshold and at each metric's best one. What is already
 there is not run again, so that an interrupted comparison goes on where it was.
 
-    python benchmarks/methods.py stamps --seeds 0 1 2 --markdown docs/tables/stamps.md
+    python benchmarks/methods.py stamps --seeds 0 1 2 --page docs/results.md
 """
 
 from __future__ import annotations
@@ -80,6 +80,16 @@ def table(data: str, results: dict[str, list[dict[str, float]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def insert(page: str, data: str, text: str) -> str:
+    """Put a table between the marks that a page has for its data set."""
+    begin, end = f"<!-- table: {data} -->\n", f"<!-- end: {data} -->\n"
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise SystemExit(f"error: the page has no lines {begin!r} and {end!r}")
+    return f"{before}{begin}{text}{end}{after}"
+
+
 def main() -> None:
     """Parse the arguments, run what is missing, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -87,7 +97,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, help="default: work_dirs/methods_<data>")
-    parser.add_argument("--markdown", type=Path, help="write the table to this file")
+    parser.add_argument("--page", type=Path, help="put the table into this page")
     args = parser.parse_args()
     out = (args.out or ROOT / "work_dirs" / f"methods_{args.data}").resolve()
     # Seeds outside: every method has run once before the second seed begins.
@@ -99,9 +109,9 @@ def main() -> None:
     results = {m: [runs[m, seed] for seed in args.seeds] for m in args.methods}
     text = table(args.data, results)
     print(text)
-    if args.markdown is not None:
-        args.markdown.parent.mkdir(parents=True, exist_ok=True)
-        args.markdown.write_text(text)
+    if args.page is not None:
+        page = args.page.read_text()
+        args.page.write_text(insert(page, args.data, text))
 
 
 if __name__ == "__main__":
