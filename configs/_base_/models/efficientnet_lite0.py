@@ -10,8 +10,6 @@ model = dict(
         type="mmdgdm.EfficientNetLite",
         arch="lite0",
         output_stride=16,
-        # Without dilation the last stage would see half of what it was trained on.
-        dilate=True,
         frozen_stages=4,
         # Batches are small: the statistics of ImageNet serve better.
         norm_eval=True,
