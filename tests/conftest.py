@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the real data sets of {SHARED_DATA}, which is missing")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def forget_default_scope() -> Iterator[None]:
+    """Leave no default scope behind: mmengine keeps it for the whole process."""
+    yield
+    if "mmengine.registry" in sys.modules:
+        from mmengine.registry import DefaultScope
+
+        DefaultScope._instance_dict.clear()

@@ -31,8 +31,7 @@ def load(monkeypatch):
         config.model.backbone.pop("init_cfg", None)
         return config
 
-    yield load
-    init_default_scope("mmengine")
+    return load
 
 
 def test_there_are_configs_of_every_method():
@@ -92,11 +91,9 @@ def test_two_samples_of_every_split(name, split, load):
     if root is not None and not Path(root).is_dir():
         pytest.skip(f"{name} needs the data set in {root}, which is missing")
     dataset = DATASETS.build(dataset_cfg)
-    assert len(dataset.metainfo["classes"]) == config.model.head.num_classes
+    assert dataset.num_classes == config.model.head.num_classes
     for index in (0, len(dataset) - 1):
         item = dataset[index]
         assert item["inputs"].dtype == torch.uint8
-        assert (
-            0 <= int(item["data_samples"].gt_label) < len(dataset.metainfo["classes"])
-        )
+        assert 0 <= int(item["data_samples"].gt_label) < dataset.num_classes
         assert ("gt_bboxes" in item["data_samples"]) is (split != "train")

@@ -2,11 +2,11 @@
 # split in the benchmark's metadata form. It shows how any set of that layout is
 # read: point `data_root` at yours.
 data_root = "../shared/data/stamps"
-input_size = 128
+input_size = 160
 
 train_pipeline = [
     dict(type="mmdgdm.LoadWSOLImage"),
-    dict(type="Resize", scale=(144, 144)),
+    dict(type="Resize", scale=(184, 184)),
     dict(type="RandomCrop", crop_size=input_size),
     dict(type="RandomFlip", prob=0.5, direction="horizontal"),
     dict(type="mmdgdm.PackWSOLInputs"),

@@ -1,7 +1,7 @@
 # Short fine-tuning of pretrained features: the new classifier learns ten times as
 # fast as the backbone.
 optim_wrapper = dict(
-    optimizer=dict(type="SGD", lr=0.003, momentum=0.9, nesterov=True, weight_decay=1e-4),
+    optimizer=dict(type="SGD", lr=0.01, momentum=0.9, nesterov=True, weight_decay=1e-4),
     paramwise_cfg=dict(custom_keys={"head": dict(lr_mult=10.0)}),
 )
 param_scheduler = [

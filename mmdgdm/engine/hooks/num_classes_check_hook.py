@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Optional
 
 from mmengine.hooks import Hook
@@ -13,23 +12,27 @@ from mmdgdm.errors import ConfigError
 from mmdgdm.registry import HOOKS
 
 
-def find_classes(dataset: Any) -> Optional[Sequence[str]]:
-    """The class names of a data set, looked up through its wrappers.
+def count_classes(dataset: Any) -> Optional[int]:
+    """The number of classes of a data set, looked up through its wrappers.
 
     Args:
-        dataset: A data set with ``metainfo``, or a wrapper that keeps one in
-            ``dataset`` or several in ``datasets`` (the first one counts).
+        dataset: A data set with ``num_classes`` or ``metainfo``, or a wrapper that
+            keeps one in ``dataset`` or several in ``datasets`` (the first counts).
 
     Returns:
-        ``metainfo['classes']``, or ``None`` if no layer names its classes.
+        ``num_classes``, else the length of ``metainfo['classes']``, or ``None`` if
+        no layer says how many classes there are.
     """
+    number = getattr(dataset, "num_classes", None)
+    if isinstance(number, int):
+        return number
     classes = (getattr(dataset, "metainfo", None) or {}).get("classes")
     if classes is not None:
-        return classes
+        return len(classes)
     inner = getattr(dataset, "dataset", None)
     if inner is None:
         inner = next(iter(getattr(dataset, "datasets", None) or ()), None)
-    return None if inner is None else find_classes(inner)
+    return None if inner is None else count_classes(inner)
 
 
 @HOOKS.register_module()
@@ -38,9 +41,9 @@ class NumClassesCheckHook(Hook):
 
     Without it a head with too many classes trains and evaluates without a
     word, and one with too few fails deep inside the loss. The check compares
-    ``model.head.num_classes`` with the length of ``dataset.metainfo['classes']``
-    before training, validation and testing. A head without ``num_classes`` or
-    a data set that does not name its classes cannot be compared and passes.
+    ``model.head.num_classes`` with the data set's (:func:`count_classes`) before
+    training, validation and testing. A head without ``num_classes`` or a data
+    set that says nothing of its classes cannot be compared and passes.
 
     Example:
         >>> custom_hooks = [dict(type='mmdgdm.NumClassesCheckHook')]
@@ -83,12 +86,12 @@ class NumClassesCheckHook(Hook):
     def _check(runner: Runner, dataset: Any, key: str) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         num_classes = getattr(getattr(model, "head", None), "num_classes", None)
-        classes = find_classes(dataset)
-        if num_classes is None or classes is None or num_classes == len(classes):
+        expected = count_classes(dataset)
+        if num_classes is None or expected is None or num_classes == expected:
             return
         raise ConfigError(
             f"Expected `model.head.num_classes` to be the number of classes in the "
-            f"data set, but got {num_classes} for the head and {len(classes)} for "
+            f"data set, but got {num_classes} for the head and {expected} for "
             f"{type(dataset).__name__}: edit `model.head.num_classes` or "
             f"`{key}.dataset`."
         )

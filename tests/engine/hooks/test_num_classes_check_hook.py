@@ -12,7 +12,7 @@ from torch.utils.data import ConcatDataset as TorchConcatDataset
 from torch.utils.data import Subset
 
 from mmdgdm.engine.hooks import NumClassesCheckHook
-from mmdgdm.engine.hooks.num_classes_check_hook import find_classes
+from mmdgdm.engine.hooks.num_classes_check_hook import count_classes
 from mmdgdm.errors import ConfigError
 
 
@@ -81,11 +81,17 @@ def test_model_is_found_in_its_wrapper():
     ids=["repeat", "concat", "torch-concat", "subset", "nested"],
 )
 def test_classes_are_found_in_wrapped_data(wrap):
-    assert find_classes(wrap(_Data(["a", "b"]))) == ["a", "b"]
+    assert count_classes(wrap(_Data(["a", "b"]))) == 2
 
 
 def test_data_without_class_names_cannot_be_compared():
-    assert find_classes(_Data(None)) is None
+    assert count_classes(_Data(None)) is None
+
+
+def test_a_number_without_names_counts():
+    data = _Data(None)
+    data.num_classes = 7
+    assert count_classes(RepeatDataset(data, 2)) == 7
     NumClassesCheckHook().before_train(_runner(5, _Data(None)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-REPO_ROOT = Path(__file__).resolve().parents[1]
+REPO_ROOT = Path(__file__).resolve().parents[2]
 CONFIG = REPO_ROOT / "configs/dgdm/dgdm_resnet18_1xb32-12e_toy.py"
 #: 37 images do not divide by two processes, nor by the batch.
 OPTIONS = [
@@ -27,15 +26,6 @@ OPTIONS = [
 pytestmark = pytest.mark.slow
 
 
-def tool(name):
-    spec = importlib.util.spec_from_file_location(
-        f"tools_{name}", REPO_ROOT / "tools" / f"{name}.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 def launch(script, *arguments):
     # Each process gets one thread: torchrun's children share two cores here.
     env = dict(os.environ, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
@@ -45,9 +35,9 @@ def launch(script, *arguments):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, run_train):
     folder = tmp_path_factory.mktemp("run")
-    code = tool("train")(
+    code = run_train(
         [
             str(CONFIG),
             "--work-dir",
@@ -68,22 +58,22 @@ def last_validation(folder):
     return [line for line in lines if "MaxBoxAcc" in line][-1]
 
 
-def run_test(trained, out, *more, options=()):
+def evaluate(run_test, trained, out, *more, options=()):
     arguments = [str(CONFIG), str(trained / "epoch_2.pth"), "--out", str(out)]
     arguments += ["--work-dir", str(out.parent), *more]
-    assert tool("test")([*arguments, "--cfg-options", *OPTIONS, *options]) == 0
+    assert run_test([*arguments, "--cfg-options", *OPTIONS, *options]) == 0
     return json.loads(out.read_text())
 
 
-def test_testing_the_val_split_repeats_the_last_validation(trained, tmp_path):
-    metrics = run_test(trained, tmp_path / "val.json", "--split", "val")
+def test_testing_val_repeats_the_last_validation(run_test, trained, tmp_path):
+    metrics = evaluate(run_test, trained, tmp_path / "val.json", "--split", "val")
     logged = last_validation(trained)
     assert len(metrics) > 10
     assert {key: logged[key] for key in metrics} == metrics
 
 
-def test_two_processes_give_the_numbers_of_one(trained, tmp_path):
-    one = run_test(trained, tmp_path / "one.json")
+def test_two_processes_give_the_numbers_of_one(run_test, trained, tmp_path):
+    one = evaluate(run_test, trained, tmp_path / "one.json")
     done = launch(
         "dist_test.sh",
         CONFIG,
@@ -108,26 +98,26 @@ def test_two_processes_train(tmp_path):
     assert last_validation(tmp_path)["MaxBoxAcc"] > 0
 
 
-def test_resuming_goes_on_where_it_stopped(trained, tmp_path):
+def test_resuming_goes_on_where_it_stopped(run_train, trained, tmp_path):
     straight = last_validation(trained)
     common = [str(CONFIG), "--work-dir", str(tmp_path), "--seed", "1"]
     options = ["--cfg-options", *OPTIONS]
     checkpoint = str(trained / "epoch_1.pth")
-    assert tool("train")([*common, "--resume", checkpoint, *options]) == 0
+    assert run_train([*common, "--resume", checkpoint, *options]) == 0
     assert (tmp_path / "epoch_2.pth").is_file()
     assert last_validation(tmp_path)["step"] == straight["step"]
 
 
-def test_pictures_and_a_fixed_threshold(trained, tmp_path):
+def test_pictures_and_a_fixed_threshold(run_test, trained, tmp_path):
     shown = ("--show-dir", str(tmp_path / "pictures"), "--show-num", "5")
     fixed = ["test_evaluator.threshold=0.35"]
-    metrics = run_test(trained, tmp_path / "m.json", *shown, options=fixed)
+    metrics = evaluate(run_test, trained, tmp_path / "m.json", *shown, options=fixed)
     assert len(list((tmp_path / "pictures").glob("0*.jpg"))) == 5
     assert (tmp_path / "pictures" / "overview.jpg").is_file()
     assert metrics["GT-known (fixed)"] <= metrics["GT-known"]
 
 
-def test_a_mmpretrain_config_with_the_neck_trains_without_custom_imports(tmp_path):
+def test_the_neck_alone_trains_without_custom_imports(run_train, tmp_path):
     config = Config.fromfile(CONFIG)
     config.model = dict(
         type="ImageClassifier",
@@ -143,5 +133,5 @@ def test_a_mmpretrain_config_with_the_neck_trains_without_custom_imports(tmp_pat
     path = tmp_path / "neck_alone.py"
     config.dump(path)
     assert "custom_imports" not in path.read_text()
-    assert tool("train")([str(path), "--work-dir", str(tmp_path)]) == 0
+    assert run_train([str(path), "--work-dir", str(tmp_path)]) == 0
     assert (tmp_path / "epoch_1.pth").is_file()
