@@ -1,0 +1,43 @@
+"""Put the first three hits and the first three misses of a test run on one sheet.
+
+The pictures are those that ``tools/test.py --show-dir`` wrote, which are spread
+evenly over the data set; the first ones are taken, none is chosen by hand.
+
+    python benchmarks/pictures.py work_dirs/pictures docs/pictures/stamps_dgdm.jpg
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+
+from mmdgdm.visualization.panel import contact_sheet
+
+#: JPEG quality: enough to see, small enough to keep.
+QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 80)
+
+
+def main() -> None:
+    """Parse the arguments and write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="what --show-dir wrote")
+    parser.add_argument("sheet", type=Path, help="the picture to write")
+    parser.add_argument("--each", type=int, default=3, help="hits, and misses")
+    args = parser.parse_args()
+    columns = []
+    for outcome in ("hit", "miss"):
+        paths = sorted(args.folder.glob(f"*_{outcome}_*.jpg"))[: args.each]
+        if len(paths) < args.each:
+            raise SystemExit(f"error: {args.folder} holds only {len(paths)} {outcome}s")
+        columns.append([cv2.imread(str(path)) for path in paths])
+    # Left the hits, right the misses.
+    panels = [panel for row in zip(*columns) for panel in row]
+    args.sheet.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(args.sheet), contact_sheet(panels), QUALITY)
+    print(f"Wrote {args.sheet}")
+
+
+if __name__ == "__main__":
+    main()
