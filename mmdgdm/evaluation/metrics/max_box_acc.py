@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
-from mmdgdm.evaluation.functional.max_box_acc import (
-    IOU_THRESHOLDS,
-    LOC_IOU_THRESHOLD,
-)
-from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
+from mmdgdm.evaluation.functional.max_box_acc import LOC_IOU_THRESHOLD
 from mmdgdm.evaluation.metrics.wsol_metric import WSOLMetric
 from mmdgdm.registry import METRICS
 
@@ -26,30 +21,15 @@ class MaxBoxAcc(WSOLMetric):
     Right, CVPR 2020.
 
     Args:
-        interval: Distance between two thresholds.
-        threshold: A threshold in [0, 1) fixed elsewhere.
-        collect_device: ``"cpu"`` or ``"gpu"``.
-        prefix: Put before all names, with a slash.
+        **kwargs: As for :class:`WSOLMetric`: ``interval``, ``threshold``,
+            ``collect_device``, ``prefix``.
 
     Raises:
         ConfigError: If an argument is out of range.
     """
 
-    def __init__(
-        self,
-        interval: float = DEFAULT_INTERVAL,
-        threshold: Optional[float] = None,
-        collect_device: str = "cpu",
-        prefix: Optional[str] = None,
-    ) -> None:
-        super().__init__(
-            iou_thresholds=(LOC_IOU_THRESHOLD,),
-            interval=interval,
-            topk=(),
-            threshold=threshold,
-            collect_device=collect_device,
-            prefix=prefix,
-        )
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(iou_thresholds=(LOC_IOU_THRESHOLD,), topk=(), **kwargs)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Turn the records of all images into MaxBoxAcc.
@@ -80,32 +60,15 @@ class MaxBoxAccV2(WSOLMetric):
     Protocol, Metrics, and Datasets, TPAMI 2022.
 
     Args:
-        iou_thresholds: The values of d; 0.5 must be among them.
-        interval: Distance between two thresholds.
-        threshold: A threshold in [0, 1) fixed elsewhere.
-        collect_device: ``"cpu"`` or ``"gpu"``.
-        prefix: Put before all names, with a slash.
+        **kwargs: As for :class:`WSOLMetric`: ``iou_thresholds``, ``interval``,
+            ``threshold``, ``collect_device``, ``prefix``.
 
     Raises:
         ConfigError: If an argument is out of range.
     """
 
-    def __init__(
-        self,
-        iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
-        interval: float = DEFAULT_INTERVAL,
-        threshold: Optional[float] = None,
-        collect_device: str = "cpu",
-        prefix: Optional[str] = None,
-    ) -> None:
-        super().__init__(
-            iou_thresholds=iou_thresholds,
-            interval=interval,
-            topk=(),
-            threshold=threshold,
-            collect_device=collect_device,
-            prefix=prefix,
-        )
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(topk=(), **kwargs)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Turn the records of all images into MaxBoxAccV2.
