@@ -1,8 +1,8 @@
 """How much a layer adds to a forward and backward pass, side by side in one run.
 
 Prints, for typical feature maps, the time of a 3 x 3 convolution (the smallest
-unit a layer stands beside in a backbone) and the time that each layer adds to it,
-as a ratio. Times are medians of interleaved repetitions.
+unit a layer stands beside in a backbone) followed by each layer, as a ratio to the
+convolution alone. Times are medians of interleaved repetitions.
 
     python benchmarks/layers.py [--repeat 15] [--device cpu]
 """

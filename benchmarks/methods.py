@@ -2,7 +2,8 @@
 
 For every method and seed: train its config, choose the threshold of the maps on
 val, report test at that threshold and at each metric's best one. What is already
-there is not run again, so that an interrupted comparison goes on where it was.
+there is not run again, so that an interrupted comparison goes on where it was; remove
+the folder after a change of the code.
 
     python benchmarks/methods.py stamps --seeds 0 1 2 --page docs/results.md
 """
@@ -15,6 +16,8 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = {
@@ -45,6 +48,7 @@ def run(data: str, method: str, seed: int, out: Path) -> dict[str, float]:
     config = CONFIGS[data].format(method=method)
     work_dir = out / f"{method}_seed{seed}"
     val_json, test_json = work_dir / "val.json", work_dir / "test.json"
+    check_settings(config, work_dir)
     if not test_json.is_file():
         call("tools/train.py", config, "--seed", seed, "--work-dir", work_dir)
         checkpoint = (work_dir / "last_checkpoint").read_text().strip()
@@ -54,6 +58,19 @@ def run(data: str, method: str, seed: int, out: Path) -> dict[str, float]:
         fixed = f"test_evaluator.threshold={threshold}"
         call(*test, "--out", test_json, "--cfg-options", fixed)
     return json.loads(test_json.read_text())
+
+
+def check_settings(config: str, work_dir: Path) -> None:
+    """Refuse to mix runs of different configs; note the config of a new run."""
+    content = Config.fromfile(ROOT / config).to_dict()
+    settings = json.dumps(content, indent=1, sort_keys=True, default=str)
+    noted = work_dir / "settings.json"
+    if noted.is_file() and noted.read_text() != settings:
+        raise SystemExit(
+            f"error: {work_dir} holds a run of another {config}: remove it"
+        )
+    work_dir.mkdir(parents=True, exist_ok=True)
+    noted.write_text(settings)
 
 
 def cell(values: list[float], digits: int) -> str:

@@ -9,6 +9,7 @@ evenly over the data set; the first ones are taken, none is chosen by hand.
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import cv2
@@ -26,12 +27,17 @@ def main() -> None:
     parser.add_argument("sheet", type=Path, help="the picture to write")
     parser.add_argument("--each", type=int, default=3, help="hits, and misses")
     args = parser.parse_args()
-    columns = []
-    for outcome in ("hit", "miss"):
-        paths = sorted(args.folder.glob(f"*_{outcome}_*.jpg"))[: args.each]
-        if len(paths) < args.each:
-            raise SystemExit(f"error: {args.folder} holds only {len(paths)} {outcome}s")
-        columns.append([cv2.imread(str(path)) for path in paths])
+    listed = json.loads((args.folder / "pictures.json").read_text())
+    hits = [entry["file"] for entry in listed if entry["iou"] >= 0.5]
+    misses = [entry["file"] for entry in listed if entry["iou"] < 0.5]
+    if min(len(hits), len(misses)) < args.each:
+        raise SystemExit(
+            f"error: {args.folder} holds only {len(hits)} hits, {len(misses)} misses"
+        )
+    columns = [
+        [cv2.imread(str(args.folder / name)) for name in names[: args.each]]
+        for names in (hits, misses)
+    ]
     # Left the hits, right the misses.
     panels = [panel for row in zip(*columns) for panel in row]
     args.sheet.parent.mkdir(parents=True, exist_ok=True)

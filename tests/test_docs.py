@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 import yaml
@@ -26,7 +27,10 @@ def read(page):
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_relative_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", read(page)):
-        assert (REPO_ROOT / page).parent.joinpath(target).exists(), target
+        path = (REPO_ROOT / page).parent / target
+        assert path.is_dir() or path.stat().st_size > 0, target
+        if path.suffix in (".jpg", ".png"):
+            assert cv2.imread(str(path)) is not None, target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

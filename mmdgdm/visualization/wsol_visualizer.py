@@ -67,7 +67,7 @@ class WSOLVisualizer(UniversalVisualizer):
         height, width = image.shape[:2]
         shown = box * np.array([width, height] * 2) / np.array(EVAL_SIZE * 2)
         gt_boxes, iou = np.zeros((0, 4)), None
-        if data_sample.get("gt_bboxes") is not None:
+        if data_sample.get("gt_bboxes") is not None and len(data_sample.gt_bboxes):
             original = np.asarray(data_sample.gt_bboxes.cpu(), np.float64)
             ori_h, ori_w = data_sample.get("ori_shape")[:2]
             scaled = scale_boxes(original, (ori_w, ori_h), EVAL_SIZE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,16 +33,18 @@ class WSOLVisualizationHook(Hook):
     """Write heatmaps and boxes of some test images.
 
     The images are spread evenly over the data set. They are drawn after the
-    evaluation, at the threshold it found best for MaxBoxAcc, unless one is given.
-    Written are one file per image, named after its place in the data set and
-    whether its box is a hit at IoU 0.5, and ``overview.jpg`` with the first of
-    them.
+    evaluation, at ``threshold``; else at the threshold that the metric was given, if
+    any; else at the one it found best for MaxBoxAcc. Written are one file per image,
+    named after its place in the data set, ``overview.jpg`` with the first of them,
+    and ``pictures.json``, which lists the files with their ``image_id``, the ``iou``
+    of their box (``null`` without ground truth) and the ``threshold``.
 
     Args:
         out_dir: Folder for the pictures; made if missing.
         num_images: How many images to draw.
         threshold: Share of each map's maximum at which its box is taken, in
-            [0, 1); ``None`` takes the evaluation's ``MaxBoxAcc threshold``.
+            [0, 1); ``None`` takes the evaluation's ``MaxBoxAcc (fixed) threshold``,
+            else its ``MaxBoxAcc threshold``.
         sheet_images: How many pictures ``overview.jpg`` holds.
 
     Raises:
@@ -58,10 +61,11 @@ class WSOLVisualizationHook(Hook):
         threshold: Optional[float] = None,
         sheet_images: int = 12,
     ) -> None:
-        if num_images < 1:
-            raise ConfigError(
-                f"Expected `num_images` to be at least 1, but got {num_images!r}."
-            )
+        for name, value in (("num_images", num_images), ("sheet_images", sheet_images)):
+            if value < 1:
+                raise ConfigError(
+                    f"Expected `{name}` to be at least 1, but got {value!r}."
+                )
         if threshold is not None and not 0 <= threshold < 1:
             raise ConfigError(
                 f"Expected `threshold` to be in [0, 1), but got {threshold!r}."
@@ -90,6 +94,12 @@ class WSOLVisualizationHook(Hook):
         """Keep the chosen samples of a batch, on the CPU."""
         for i, sample in enumerate(outputs or ()):
             index = sample.get("sample_idx")
+            if index is None:
+                raise ConfigError(
+                    "Expected every sample to carry `sample_idx` for "
+                    "WSOLVisualizationHook: let the test pipeline end with "
+                    "mmdgdm.PackWSOLInputs, or name it in the meta_keys of PackInputs."
+                )
             if index in self._chosen:
                 self._chosen.remove(index)
                 image = _picture(data_batch["inputs"][i], sample)
@@ -111,16 +121,20 @@ class WSOLVisualizationHook(Hook):
         )
         classes = (runner.test_dataloader.dataset.metainfo or {}).get("classes")
         self.out_dir.mkdir(parents=True, exist_ok=True)
-        panels = []
+        panels, entries = [], []
         for index in sorted(shots):
-            shot = shots[index]
+            sample = shots[index].sample
             panel, iou = visualizer.draw_localization(
-                shot.image, shot.sample, threshold, classes
+                shots[index].image, sample, threshold, classes
             )
             panels.append(panel)
-            visualizer.save(panel, str(self.out_dir / _file_name(shot, iou)))
+            entry = dict(file=_file_name(shots[index]), iou=iou, threshold=threshold)
+            entries.append(dict(entry, image_id=sample.get("image_id")))
+            visualizer.save(panel, str(self.out_dir / entry["file"]))
         sheet = self.out_dir / "overview.jpg"
         visualizer.save_sheet(panels[: self.sheet_images], str(sheet))
+        text = json.dumps(entries, indent=2) + "\n"
+        (self.out_dir / "pictures.json").write_text(text, encoding="utf-8")
         runner.logger.info(
             f"Wrote {len(panels)} pictures at threshold {threshold:.3f} to "
             f"{self.out_dir}, the first of them together in {sheet}."
@@ -129,9 +143,10 @@ class WSOLVisualizationHook(Hook):
     def _threshold(self, metrics: dict[str, float]) -> float:
         if self.threshold is not None:
             return self.threshold
-        for key, value in metrics.items():
-            if key.split("/")[-1] == "MaxBoxAcc threshold":
-                return float(value)
+        known = {key.split("/")[-1]: value for key, value in metrics.items()}
+        for key in ("MaxBoxAcc (fixed) threshold", "MaxBoxAcc threshold"):
+            if key in known:
+                return float(known[key])
         raise ConfigError(
             "Expected `threshold` of WSOLVisualizationHook to be given, or a metric "
             "that reports 'MaxBoxAcc threshold' (mmdgdm.WSOLMetric), but got neither."
@@ -148,8 +163,7 @@ def _picture(inputs: Any, sample: Any) -> np.ndarray:
     return np.ascontiguousarray(image).astype(np.uint8)
 
 
-def _file_name(shot: _Shot, iou: Optional[float]) -> str:
-    outcome = "" if iou is None else ("_hit" if iou >= 0.5 else "_miss")
+def _file_name(shot: _Shot) -> str:
     image_id = str(shot.sample.get("image_id", ""))
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", image_id.rsplit(".", 1)[0])
-    return f"{shot.index:05d}{outcome}_{stem}.jpg".replace("_.jpg", ".jpg")
+    return f"{shot.index:05d}_{stem}.jpg"

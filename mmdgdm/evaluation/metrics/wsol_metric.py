@@ -75,7 +75,8 @@ class WSOLMetric(BaseMetric):
     Each localization score is the maximum over thresholds; ``<name> threshold``
     is the first threshold that reaches it (``MaxBoxAccV2`` itself has one per d).
     A maximum chosen on the scored images is optimistic: with ``threshold`` fixed
-    elsewhere, ``<name> (fixed)`` is the honest score.
+    elsewhere, ``<name> (fixed)`` is the honest score, and
+    ``MaxBoxAcc (fixed) threshold`` repeats that threshold.
 
     Samples carry ``cam`` (K, h, w), not normalised, ``cam_labels`` (K,),
     ``gt_label``, ``pred_score`` (C,), ``gt_bboxes`` (M, 4), x0, y0, x1, y1 in pixels
@@ -263,6 +264,7 @@ class WSOLMetric(BaseMetric):
             for name, curve in self._loc_curves(hits, cuts).items()
         }
         metrics["MaxBoxAcc (fixed)"] = metrics["GT-known (fixed)"]
+        metrics["MaxBoxAcc (fixed) threshold"] = threshold
         multi = hit_curves(hits.maxima, hits.multi, cuts)
         metrics["MaxBoxAccV2 (fixed)"] = max_box_acc_v2(multi, cuts).value
         return metrics

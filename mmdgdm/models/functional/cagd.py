@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from mmdgdm.models.functional.attention import mean_over
+from mmdgdm.models.functional.attention import mean_keeping_factor, mean_over
 
 
 def channel_attention(feat: Tensor) -> Tensor:
@@ -61,8 +61,8 @@ def channel_mask(
         scale: What survivors are multiplied by. ``"plain"``: 1.
             ``"expectation"``: 1 / (1 - p) for those that could have been
             dropped, so that each channel's expectation is kept. ``"mean"``: one
-            factor per sample, :math:`\sum|a| / \sum|a|m`, so that the sample's
-            mean activation is kept (1 if nothing is left).
+            factor per sample that keeps the sample's mean activation
+            (:func:`~mmdgdm.models.functional.attention.mean_keeping_factor`).
 
     Returns:
         The mask, (N, C), in the dtype of ``attention``; it carries no gradient.
@@ -76,8 +76,5 @@ def channel_mask(
         mask = mask / (1.0 - drop_prob)
     mask = mask.scatter(1, strongest, 1.0)
     if scale == "mean":
-        weight = attention.abs()
-        left = (weight * mask).sum(dim=1, keepdim=True)
-        total = weight.sum(dim=1, keepdim=True)
-        mask = mask * torch.where(left > 0, total / left, torch.ones_like(left))
+        mask = mask * mean_keeping_factor(attention, mask, (1,))
     return mask

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from mmdgdm.models.functional.attention import mean_over
+from mmdgdm.models.functional.attention import mean_keeping_factor, mean_over
 
 
 def spatial_attention(feat: Tensor) -> Tensor:
@@ -106,23 +106,17 @@ def background_region(attention: Tensor, bg_threshold: float) -> Tensor:
 
 
 def keep_mean(mask: Tensor, attention: Tensor) -> Tensor:
-    r"""Scale a mask so that each sample's mean activation stays as it was.
-
-    The factor is :math:`\sum |s| / \sum |s| m` per sample, and 1 where nothing
-    is left to scale.
+    """Scale a mask so that each sample's mean activation stays as it was.
 
     Args:
         mask: Map m with values >= 0.
         attention: Map s of the activations that the mask will multiply.
 
     Returns:
-        The scaled mask.
+        The mask times
+        :func:`~mmdgdm.models.functional.attention.mean_keeping_factor`.
     """
-    weight = attention.abs()
-    left = (weight * mask).sum(dim=(2, 3), keepdim=True)
-    total = weight.sum(dim=(2, 3), keepdim=True)
-    factor = torch.where(left > 0, total / left.clamp_min(1e-30), 1.0)
-    return mask * factor
+    return mask * mean_keeping_factor(attention, mask, (2, 3))
 
 
 def importance_map(attention: Tensor, scale: str = "plain") -> Tensor:

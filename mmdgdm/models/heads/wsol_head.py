@@ -172,8 +172,8 @@ class WSOLHead(LinearClsHead):
             ground-truth class first, then the top classes, each class once.
 
         Raises:
-            DataError: If a sample carries more than one ground-truth label, or
-                nothing is left to map because none carries one.
+            DataError: If a sample carries more than one ground-truth label or one
+                out of range, or nothing is left to map because none carries one.
         """
         feat = self.feature_map(feats)
         scores = self(feats)
@@ -205,8 +205,7 @@ class WSOLHead(LinearClsHead):
             rows.append(row)
         return rows
 
-    @staticmethod
-    def _gt_label(sample: DataSample) -> list[int]:
+    def _gt_label(self, sample: DataSample) -> list[int]:
         label = sample.get("gt_label")
         if label is None:
             return []
@@ -214,5 +213,10 @@ class WSOLHead(LinearClsHead):
             raise DataError(
                 "Expected `gt_label` to hold one class, but got "
                 f"{label.tolist()} for {sample.get('img_path')!r}."
+            )
+        if not 0 <= int(label) < self.num_classes:
+            raise DataError(
+                f"Expected `gt_label` to be in [0, {self.num_classes}), but got "
+                f"{int(label)} for {sample.get('img_path')!r}."
             )
         return [int(label)]

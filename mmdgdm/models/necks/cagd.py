@@ -77,6 +77,7 @@ class CAGD(AttentionDropout):
             "drop_prob", drop_prob, high_open=scale == "expectation"
         )
         self.attention = check_choice("attention", attention, ("mean", "se"))
+        self.in_channels = in_channels
         if self.attention == "se":
             if in_channels is None:
                 raise ConfigError(
@@ -100,9 +101,17 @@ class CAGD(AttentionDropout):
 
         Returns:
             The mask, (N, C, 1, 1), in the dtype of the channel attention.
+
+        Raises:
+            ValueError: If a learned attention meets another number of channels.
         """
         attention = channel_attention(feat)
         if self.attention == "se":
+            if feat.shape[1] != self.in_channels:
+                raise ValueError(
+                    f"Expected the input of CAGD to have `in_channels` "
+                    f"({self.in_channels}) channels, but got {tuple(feat.shape)}."
+                )
             dtype = next(self.excitation.parameters()).dtype
             attention = self.excitation(attention.to(dtype))
         mask = channel_mask(attention, self.keep_ratio, self.drop_prob, self.scale)

@@ -34,7 +34,9 @@ class StageNeck(nn.Module):
     """A layer that acts on the output of one submodule of a backbone.
 
     The hook is a bound method, never a closure: a deep copy of the whole model
-    (as an exponential moving average makes) then drives the copy's own layer.
+    (as an exponential moving average makes) then drives the copy's own layer. A
+    submodule that a pass calls several times (an activation that several convolutions
+    share, say) is followed by the layer each time.
 
     Args:
         neck: The layer; takes and returns a map (N, C, H, W).
@@ -63,6 +65,16 @@ class StageNeck(nn.Module):
             raise ConfigError(
                 f"Expected `layout` of the stage neck after {after!r} to be one of "
                 f"{', '.join(LAYOUTS)}, but got {layout!r}."
+            )
+        if not isinstance(num_extra_tokens, int) or num_extra_tokens < 0:
+            raise ConfigError(
+                f"Expected `num_extra_tokens` of the stage neck after {after!r} to be "
+                f"a whole number >= 0, but got {num_extra_tokens!r}."
+            )
+        if num_extra_tokens and layout != "NLC":
+            raise ConfigError(
+                f"Expected layout='NLC' for `num_extra_tokens` of the stage neck after "
+                f"{after!r}, but got {layout!r}: only tokens can be extra ones."
             )
         self.neck = neck
         self.after = after
@@ -106,11 +118,18 @@ class StageNeck(nn.Module):
             return out
         items = list(output)
         items[self.output_index] = out
+        if hasattr(output, "_make"):  # a namedtuple
+            return output._make(items)
         return type(output)(items)
 
     def _select(self, output: Any) -> Tensor:
         feat = output
-        if self.output_index is not None and isinstance(output, (tuple, list)):
+        if self.output_index is not None:
+            if not isinstance(output, (tuple, list)):
+                raise TypeError(
+                    f"Expected the output of {self.after!r} to be a tuple or list for "
+                    f"`output_index`, but got {_describe(output)}."
+                )
             if not -len(output) <= self.output_index < len(output):
                 raise TypeError(
                     f"Expected `output_index` of the stage neck after {self.after!r} "
@@ -132,7 +151,7 @@ class StageNeck(nn.Module):
         grid = tokens[:, self.num_extra_tokens :]
         batch, length, channels = grid.shape
         side = math.isqrt(length)
-        if side * side != length:
+        if side * side != length or length == 0:
             raise TypeError(
                 f"Expected the tokens after {self.after!r} to form a square grid, but "
                 f"got {length} of them in shape {tuple(tokens.shape)} with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from types import SimpleNamespace
 
@@ -48,15 +49,18 @@ def run(hook, length=4, metrics=None):
     hook.after_test_epoch(runner, metrics)
 
 
-def test_files_are_named_after_place_outcome_and_id(tmp_path):
-    run(WSOLVisualizationHook(str(tmp_path / "new"), threshold=0.3))
-    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == [
-        "00000_hit_a-b-0.jpg",
-        "00001_miss_a-b-1.jpg",
-        "00002_hit_a-b-2.jpg",
-        "00003_miss_a-b-3.jpg",
-        "overview.jpg",
-    ]
+def test_files_are_named_after_place_and_id_and_listed_with_their_iou(tmp_path):
+    folder = tmp_path / "new"
+    for _ in range(2):  # a second run leaves nothing stale behind
+        run(WSOLVisualizationHook(str(folder), threshold=0.3), length=2)
+    names = ["00000_a-b-0.jpg", "00001_a-b-1.jpg"]
+    written = sorted(p.name for p in folder.iterdir())
+    assert written == [*names, "overview.jpg", "pictures.json"]
+    listed = json.loads((folder / "pictures.json").read_text())
+    assert [entry["file"] for entry in listed] == names
+    assert [entry["image_id"] for entry in listed] == ["a/b 0.jpg", "a/b 1.jpg"]
+    assert listed[0]["iou"] > 0.5 > listed[1]["iou"]
+    assert listed[0]["threshold"] == 0.3
 
 
 def test_chosen_images_are_spread_over_the_set(tmp_path):
@@ -67,7 +71,7 @@ def test_chosen_images_are_spread_over_the_set(tmp_path):
 
 def test_pictures_show_the_true_box_in_green(tmp_path):
     run(WSOLVisualizationHook(str(tmp_path), threshold=0.3))
-    picture = cv2.imread(str(tmp_path / "00001_miss_a-b-1.jpg"))
+    picture = cv2.imread(str(tmp_path / "00001_a-b-1.jpg"))
     # The left view is 224 pixels: the box's left edge lies at 10 % of it.
     blue, green, red = picture[60, 22].astype(int)
     assert green > blue + 60
@@ -79,6 +83,20 @@ def test_the_evaluations_threshold_is_the_default(tmp_path, key, caplog):
     caplog.set_level(logging.INFO)
     run(WSOLVisualizationHook(str(tmp_path)), metrics={key: 0.25})
     assert "threshold 0.250" in caplog.text
+
+
+def test_a_fixed_threshold_of_the_metric_comes_first(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    both = {"MaxBoxAcc threshold": 0.25, "MaxBoxAcc (fixed) threshold": 0.4}
+    run(WSOLVisualizationHook(str(tmp_path)), metrics=both)
+    assert "threshold 0.400" in caplog.text
+
+
+def test_samples_without_a_place_are_refused(tmp_path):
+    hook = WSOLVisualizationHook(str(tmp_path), threshold=0.3)
+    batch = dict(inputs=[torch.zeros(3, 8, 8)])
+    with pytest.raises(ConfigError, match="`sample_idx`"):
+        hook.after_test_iter(None, 0, batch, [DataSample()])
 
 
 def test_without_any_threshold_it_says_so(tmp_path):
@@ -125,6 +143,7 @@ def test_the_original_file_is_shown_where_there_is_one(tmp_path):
     ("arguments", "match"),
     [
         (dict(num_images=0), "`num_images`.*0"),
+        (dict(sheet_images=0), "`sheet_images`.*0"),
         (dict(threshold=1.0), "`threshold`.*1.0"),
         (dict(threshold=-0.1), "`threshold`.*-0.1"),
     ],

@@ -44,7 +44,12 @@ def test_max_box_acc():
 
 def test_max_box_acc_at_a_fixed_threshold():
     scores = evaluate(dict(type="mmdgdm.MaxBoxAcc", threshold=0.7, interval=0.1))
-    assert set(scores) == {"MaxBoxAcc", "MaxBoxAcc threshold", "MaxBoxAcc (fixed)"}
+    assert set(scores) == {
+        "MaxBoxAcc",
+        "MaxBoxAcc threshold",
+        "MaxBoxAcc (fixed)",
+        "MaxBoxAcc (fixed) threshold",
+    }
     assert scores["MaxBoxAcc (fixed)"] == 50
 
 

@@ -105,6 +105,7 @@ def test_scores_at_a_fixed_threshold():
         "Top-1 Loc (fixed)": 25.0,
         "Top-5 Loc (fixed)": 25.0,
         "MaxBoxAcc (fixed)": 25.0,
+        "MaxBoxAcc (fixed) threshold": 0.2,
         "MaxBoxAccV2 (fixed)": 25.0,
     }
     fixed = evaluate(four_samples(), threshold=0.6)

@@ -157,3 +157,9 @@ def test_drop_mask_is_taken_at_the_stated_rate():
 def test_everything_erased_gives_zeros_not_nan():
     mask = spatial_mask(torch.ones(2, 1, 3, 3), 1.0, 0.8, 3, 0.0, scale="mean")
     assert mask.abs().sum().item() == 0
+
+
+def test_the_factor_is_bounded_so_that_nothing_overflows():
+    # A peak that holds nearly everything is erased: 1e6 / 1 would be the factor.
+    attention = as_map([[1e6, 1.0]])
+    assert keep_mean(as_map([[0, 1]]), attention)[0, 0, 0].tolist() == [0, 10]

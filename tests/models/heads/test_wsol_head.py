@@ -176,3 +176,9 @@ def test_ground_truth_alone_needs_labels(feats):
 def test_several_labels_are_refused(head, feats):
     with pytest.raises(DataError, match=r"one class, but got \[0, 1\]"):
         head.predict(feats, [sample([0, 1]), sample(0), sample(0)])
+
+
+@pytest.mark.parametrize("label", [-1, 6])
+def test_labels_out_of_range_are_refused(head, feats, label):
+    with pytest.raises(DataError, match=rf"\[0, 6\), but got {label}"):
+        head.predict(feats, [sample(label), sample(0), sample(0)])

@@ -296,3 +296,16 @@ def test_mean_scaling_keeps_each_samples_mean_activation(layer):
     for _ in range(10):
         out = layer(feat)
         assert torch.allclose(out.mean((1, 2, 3)), feat.mean((1, 2, 3)), atol=1e-5)
+
+
+def test_half_precision_stays_finite_when_the_peak_is_erased():
+    feat = torch.zeros(1, 4, 9, 9, dtype=torch.float16)
+    feat[:, :, 4, 4], feat[:, :, 0, 0] = 6e4, 0.02
+    layer = SAGD(drop_prob=1.0, scale="mean")
+    assert bool(torch.isfinite(layer(feat)).all())
+
+
+def test_a_learned_attention_names_a_wrong_channel_count():
+    layer = CAGD(attention="se", in_channels=8)
+    with pytest.raises(ValueError, match=r"`in_channels` \(8\).*\(4, 6, 7, 7\)"):
+        layer(features(4, 6, 7, 7))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -178,6 +179,11 @@ def test_a_deepcopy_drives_its_own_layer():
         ([dict(after="stage")], "'type'"),
         ([dict(type="mmdgdm.ADL")], "'after'"),
         ([dict(type="mmdgdm.ADL", after="stage", layout="HWC")], "`layout`.*'HWC'"),
+        ([dict(type="mmdgdm.ADL", after="stage", num_extra_tokens=1)], "layout='NLC'"),
+        (
+            [dict(type="mmdgdm.ADL", after="stage", layout="NLC", num_extra_tokens=-1)],
+            "`num_extra_tokens`.*-1",
+        ),
     ],
 )
 def test_malformed_configs(configs, match):
@@ -194,3 +200,29 @@ def test_configs_are_not_changed():
 
 def test_none_means_no_layers():
     assert len(build_stage_necks(Net(), None)) == 0
+
+
+def test_more_extra_tokens_than_tokens():
+    net = Net(lambda x: torch.ones(1, 4, 2))
+    attach(net, layout="NLC", num_extra_tokens=4)
+    with pytest.raises(TypeError, match="square grid, but got 0"):
+        net(torch.ones(1))
+
+
+def test_an_index_into_a_plain_tensor_fails_in_eval_too():
+    net = Net()
+    attach(net, output_index=0).eval()
+    with pytest.raises(TypeError, match="tuple or list for `output_index`"):
+        net(torch.ones(1, 2, 3, 3))
+
+
+def test_a_namedtuple_stays_one():
+    class Pair(NamedTuple):
+        map: torch.Tensor
+        size: int
+
+    net = Net(lambda x: Pair(x, 3))
+    attach(net, output_index=0)
+    out = net.stage(torch.ones(1, 2, 3, 3))
+    assert isinstance(out, Pair)
+    assert (out.map.mean().item(), out.size) == (2, 3)
