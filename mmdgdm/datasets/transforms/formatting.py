@@ -129,7 +129,7 @@ class PackWSOLInputs(PackInputs):
             raise ConfigError(
                 f"Expected `results` to hold {self.input_key!r} for PackWSOLInputs, "
                 f"but got only {sorted(results)}; does the pipeline start with "
-                "dict(type='mmdgdm.LoadWSOLImage')?."
+                "dict(type='mmdgdm.LoadWSOLImage')?"
             )
         results = dict(results)
         if "img_shape" in results:
