@@ -8,35 +8,31 @@ import pytest
 
 from mmdgdm.datasets import Toy
 from mmdgdm.evaluation.functional.boxes import scale_boxes
-from mmdgdm.evaluation.functional.max_box_acc import (
-    hit_curves,
-    level_hits,
-    max_box_acc,
-    max_box_acc_v2,
-)
+from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
+from mmdgdm.evaluation.functional.records import make_record, read_records
 from mmdgdm.evaluation.functional.scoremaps import (
     EVAL_SIZE,
     make_thresholds,
     normalize_scoremap,
     quantize_scoremap,
 )
+from mmdgdm.evaluation.functional.summary import summarize_boxes
 from mmdgdm.utils.metadata import read_split
 
 
 def score(pairs):
     """MaxBoxAcc and MaxBoxAccV2 of (mask, boxes, (width, height)) triples."""
-    hits = [
-        level_hits(
+    records = [
+        make_record(
             quantize_scoremap(normalize_scoremap(mask.astype(np.float64))),
             scale_boxes(np.asarray(boxes, np.float64), size, EVAL_SIZE),
+            label=0,
         )
         for mask, boxes, size in pairs
     ]
-    maxima = np.array([h.maximum for h in hits])
     cuts = make_thresholds(0.01)
-    single = hit_curves(maxima, np.stack([h.single for h in hits]), cuts)
-    multi = hit_curves(maxima, np.stack([h.multi for h in hits]), cuts)
-    return max_box_acc(single, cuts).value, max_box_acc_v2(multi, cuts).value
+    metrics = summarize_boxes(read_records(records), cuts, IOU_THRESHOLDS).metrics
+    return metrics["MaxBoxAcc"], metrics["MaxBoxAccV2"]
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.functional.max_box_acc import hit_curves
+from mmdgdm.evaluation.functional.max_box_acc import hit_counts
 
 
 def label_rank(scores: ArrayLike, label: int) -> int:
@@ -81,13 +81,13 @@ def top_k_correct(scores: ArrayLike, label: int, k: int) -> bool:
     return label_rank(scores, label) < k
 
 
-def localization_curve(
+def localization_counts(
     maxima: ArrayLike,
     hits: NDArray[np.bool_],
     thresholds: ArrayLike,
     correct: Optional[ArrayLike] = None,
-) -> NDArray[np.float64]:
-    """Percent of the images that are localized and classified, per threshold.
+) -> NDArray[np.int64]:
+    """Number of images that are localized and classified, per threshold.
 
     Args:
         maxima: (N,) integers, ``LevelHits.maximum`` of the images.
@@ -98,16 +98,16 @@ def localization_curve(
             Loc, top-5 for Top-5 Loc. ``None`` for GT-known Loc.
 
     Returns:
-        (T,) float64, in percent of all N images.
+        (T,) int64.
 
     Raises:
-        DataError: If there is no image or the shapes do not fit.
+        DataError: If the shapes do not fit.
 
     Example:
         >>> hits = np.ones((4, 256), dtype=bool)
         >>> right = [True, False, True, True]
-        >>> localization_curve([255] * 4, hits, [0.0, 0.5], right).tolist()
-        [75.0, 75.0]
+        >>> localization_counts([255] * 4, hits, [0.0, 0.5], right).tolist()
+        [3, 3]
     """
     if hits.ndim != 2:
         raise DataError(
@@ -122,5 +122,5 @@ def localization_curve(
                 f"{right.dtype} of shape {right.shape}."
             )
         kept = hits & right[:, None]
-    curve: NDArray[np.float64] = hit_curves(maxima, kept[:, None], thresholds)[0]
-    return curve
+    counts: NDArray[np.int64] = hit_counts(maxima, kept[:, None], thresholds)[0]
+    return counts

@@ -10,7 +10,6 @@ Right, CVPR 2020 and its journal version.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.boxes import box_iou
+from mmdgdm.evaluation.functional.level_search import LevelSearch
 from mmdgdm.evaluation.functional.scoremaps import (
     check_quantized,
-    contour_boxes,
     threshold_levels,
 )
 
@@ -40,14 +39,17 @@ class LevelHits(NamedTuple):
     ``max(maximum, 1)`` on, are False.
 
     Attributes:
-        maximum: Largest value of the quantised map; 0 if the map was constant.
+        maximum: Largest value of the quantised map.
         single: (K, 256) bool, by the box of the largest contour.
         multi: (K, 256) bool, by the best of the boxes of all contours.
+        boxes: (B, 4) int64, x0, y0, x1, y1: the box of the largest contour at each
+            of the thresholds that boxes were asked for.
     """
 
     maximum: int
     single: NDArray[np.bool_]
     multi: NDArray[np.bool_]
+    boxes: NDArray[np.int64]
 
 
 class CurveMaximum(NamedTuple):
@@ -60,18 +62,6 @@ class CurveMaximum(NamedTuple):
 
     value: float
     threshold: float
-
-
-class MaxBoxAccV2Score(NamedTuple):
-    """MaxBoxAccV2 and what it is the mean of.
-
-    Attributes:
-        value: Percent of the images, the mean of the maxima.
-        maxima: One per IoU threshold.
-    """
-
-    value: float
-    maxima: tuple[CurveMaximum, ...]
 
 
 def check_iou_thresholds(iou_thresholds: Sequence[float]) -> NDArray[np.float64]:
@@ -99,6 +89,7 @@ def level_hits(
     quantized: NDArray[np.uint8],
     gt_boxes: ArrayLike,
     iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
+    box_thresholds: ArrayLike = (),
 ) -> LevelHits:
     r"""Find at which levels a map localizes the object.
 
@@ -110,21 +101,25 @@ def level_hits(
         gt_boxes: (M, 4) integers, x0, y0, x1, y1 in the map's pixels, M >= 1, as
             ``scale_boxes`` makes them.
         iou_thresholds: The K values of :math:`\delta`, each in (0, 1].
+        box_thresholds: (B,), each in [0, 1): thresholds at which the predicted box
+            is wanted too.
 
     Returns:
         The hits at all levels.
 
     Raises:
         DataError: If the map or the boxes are malformed.
-        ConfigError: If an IoU threshold is out of range.
+        ConfigError: If a threshold is out of range.
 
     Example:
         >>> quantized = np.zeros((6, 6), dtype=np.uint8)
         >>> quantized[1:4, 1:4] = 10
         >>> quantized[1, 1] = 20
-        >>> hits = level_hits(quantized, [[1, 1, 4, 4]], (0.5,))
+        >>> hits = level_hits(quantized, [[1, 1, 4, 4]], (0.5,), [0.0])
         >>> hits.maximum, np.flatnonzero(hits.single[0]).tolist()
         (20, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+        >>> hits.boxes.tolist()
+        [[1, 1, 4, 4]]
     """
     check_quantized(quantized)
     deltas = check_iou_thresholds(iou_thresholds)
@@ -134,39 +129,36 @@ def level_hits(
             "Expected `gt_boxes` to be at least one box of integers, but got "
             f"{targets.tolist()}."
         )
+    zero_iou = float(box_iou([[0, 0, 0, 0]], targets).max())  # it checks them too
     maximum = int(quantized.max())
-    num_levels = max(maximum, 1)
-    single_iou, multi_iou = _level_ious(quantized, targets, num_levels)
-    single = np.zeros((len(deltas), NUM_LEVELS), dtype=np.bool_)
-    multi = np.zeros_like(single)
-    single[:, :num_levels] = single_iou >= deltas[:, None]
-    multi[:, :num_levels] = multi_iou >= deltas[:, None]
-    return LevelHits(maximum, single, multi)
-
-
-def _level_ious(
-    quantized: NDArray[np.uint8], gt_boxes: NDArray[np.int64], num_levels: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Best IoU of the largest contour's box and of all boxes, at each level."""
-    found = [contour_boxes(quantized, level) for level in range(num_levels)]
-    counts = [len(boxes) for boxes, _ in found]
-    starts = np.cumsum([0, *counts[:-1]])
-    winners = starts + np.array([largest for _, largest in found])
-    boxes = np.concatenate([boxes for boxes, _ in found])
-    # One target at a time keeps the memory of noisy maps within bounds.
-    best = reduce(
-        np.maximum, (box_iou(boxes, target[None])[:, 0] for target in gt_boxes)
+    levels = threshold_levels(box_thresholds, maximum).tolist()
+    order = np.sort(deltas)
+    if maximum == 0:
+        ranks = [int(np.searchsorted(order, zero_iou, side="right"))]
+        single_ranks, multi_ranks = ranks, ranks
+        boxes = [(0, 0, 0, 0) for _ in levels]
+    else:
+        search = LevelSearch(quantized, targets.astype(np.int64), order.tolist())
+        multi_ranks, single_ranks = search.rank_multi(), search.rank_single()
+        boxes = [search.single_box(level) for level in levels]
+    # A rank counts the overlaps reached, so it exceeds the place of each of them.
+    places = np.searchsorted(order, deltas)[:, None]
+    hits = np.zeros((2, len(deltas), NUM_LEVELS), dtype=np.bool_)
+    hits[0, :, : len(single_ranks)] = np.array(single_ranks) > places
+    hits[1, :, : len(multi_ranks)] = np.array(multi_ranks) > places
+    return LevelHits(
+        maximum, hits[0], hits[1], np.array(boxes, dtype=np.int64).reshape(-1, 4)
     )
-    return best[winners], np.maximum.reduceat(best, starts)
 
 
-def hit_curves(
+def hit_counts(
     maxima: ArrayLike, hits: NDArray[np.bool_], thresholds: ArrayLike
-) -> NDArray[np.float64]:
-    r"""Percent of the images that are localized, at each threshold.
+) -> NDArray[np.int64]:
+    r"""Number of images that are localized, at each threshold.
 
     Image i counts at threshold t if its hit at level
-    :math:`\lfloor t \cdot maximum_i \rfloor` is set.
+    :math:`\lfloor t \cdot maximum_i \rfloor` is set. Counts of parts of a data set
+    add up to those of the whole.
 
     Args:
         maxima: (N,) integers, ``LevelHits.maximum`` of the images.
@@ -174,7 +166,68 @@ def hit_curves(
         thresholds: (T,), each in [0, 1).
 
     Returns:
-        (K, T) float64, in percent.
+        (K, T) int64.
+
+    Raises:
+        DataError: If the shapes do not fit.
+        ConfigError: If a threshold is not in [0, 1).
+
+    Example:
+        >>> hits = np.zeros((2, 1, 256), dtype=bool)
+        >>> hits[0, 0, :5] = True
+        >>> hit_counts([10, 255], hits, [0.0, 0.4, 0.5]).tolist()
+        [[1, 1, 0]]
+    """
+    tops = np.asarray(maxima)
+    if hits.ndim != 3 or hits.shape[2] != NUM_LEVELS or tops.shape != hits.shape[:1]:
+        raise DataError(
+            "Expected `maxima` of shape (N,) and `hits` of shape (N, K, "
+            f"{NUM_LEVELS}), but got {tops.shape} and {hits.shape}."
+        )
+    cuts = np.asarray(thresholds, dtype=np.float64)
+    counts = np.zeros((hits.shape[1], len(cuts)), dtype=np.int64)
+    # Normalised maps share the maximum 255, so there are few groups.
+    for maximum in np.unique(tops):
+        per_level = hits[tops == maximum].sum(axis=0, dtype=np.int64)
+        counts += per_level[:, threshold_levels(cuts, int(maximum))]
+    return counts
+
+
+def percentages(counts: ArrayLike, num_images: int) -> NDArray[np.float64]:
+    """Turn numbers of images into percent, as the benchmark does.
+
+    Args:
+        counts: Numbers of images, of any shape.
+        num_images: Number of all images, N.
+
+    Returns:
+        ``counts * 100.0 / N``, in that order of operations.
+
+    Raises:
+        DataError: If there is no image.
+
+    Example:
+        >>> percentages([1, 2], 3).tolist()
+        [33.333333333333336, 66.66666666666667]
+    """
+    if num_images < 1:
+        raise DataError("Expected at least one image to be scored, but got none.")
+    shares: NDArray[np.float64] = np.asarray(counts) * 100.0 / num_images
+    return shares
+
+
+def hit_curves(
+    maxima: ArrayLike, hits: NDArray[np.bool_], thresholds: ArrayLike
+) -> NDArray[np.float64]:
+    """Percent of the images that are localized, at each threshold.
+
+    Args:
+        maxima: (N,) integers, ``LevelHits.maximum`` of the images.
+        hits: (N, K, 256) bool, ``LevelHits.single`` or ``.multi`` of the images.
+        thresholds: (T,), each in [0, 1).
+
+    Returns:
+        (K, T) float64: :func:`hit_counts` as :func:`percentages`.
 
     Raises:
         DataError: If there is no image or the shapes do not fit.
@@ -186,21 +239,7 @@ def hit_curves(
         >>> hit_curves([10, 255], hits, [0.0, 0.4, 0.5]).tolist()
         [[50.0, 50.0, 0.0]]
     """
-    tops = np.asarray(maxima)
-    if hits.ndim != 3 or hits.shape[2] != NUM_LEVELS or tops.shape != hits.shape[:1]:
-        raise DataError(
-            "Expected `maxima` of shape (N,) and `hits` of shape (N, K, "
-            f"{NUM_LEVELS}), but got {tops.shape} and {hits.shape}."
-        )
-    if len(tops) == 0:
-        raise DataError("Expected at least one image to be scored, but got none.")
-    cuts = np.asarray(thresholds, dtype=np.float64)
-    counts = np.zeros((hits.shape[1], len(cuts)), dtype=np.int64)
-    # Normalised maps share the maximum 255, so there are few groups.
-    for maximum in np.unique(tops):
-        per_level = hits[tops == maximum].sum(axis=0, dtype=np.int64)
-        counts += per_level[:, threshold_levels(cuts, int(maximum))]
-    return counts * 100.0 / len(tops)
+    return percentages(hit_counts(maxima, hits, thresholds), len(hits))
 
 
 def curve_maximum(curve: ArrayLike, thresholds: ArrayLike) -> CurveMaximum:
@@ -230,51 +269,23 @@ def curve_maximum(curve: ArrayLike, thresholds: ArrayLike) -> CurveMaximum:
     return CurveMaximum(float(values[best]), float(cuts[best]))
 
 
-def max_box_acc(
-    single_curves: NDArray[np.float64],
-    thresholds: ArrayLike,
-    iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
-) -> CurveMaximum:
-    """MaxBoxAcc: single contour, IoU >= 0.5, at the best threshold.
+def max_box_acc_v2(accuracies: Sequence[float]) -> float:
+    """MaxBoxAccV2: the mean of accuracies over IoU thresholds.
 
     Args:
-        single_curves: (K, T), in percent, of the largest contours' hits.
-        thresholds: (T,).
-        iou_thresholds: The K overlaps of the curves, 0.5 among them.
+        accuracies: One per IoU threshold, in percent, of the boxes of all contours;
+            each at its own best threshold, or all at a fixed one.
 
     Returns:
-        The value in percent and its threshold.
+        The mean, in percent.
 
     Raises:
-        ConfigError: If 0.5 is not among ``iou_thresholds``.
-    """
-    overlaps = list(iou_thresholds)
-    if LOC_IOU_THRESHOLD not in overlaps:
-        raise ConfigError(
-            f"Expected `iou_thresholds` to hold {LOC_IOU_THRESHOLD}, which MaxBoxAcc "
-            f"is defined at, but got {overlaps}."
-        )
-    return curve_maximum(single_curves[overlaps.index(LOC_IOU_THRESHOLD)], thresholds)
-
-
-def max_box_acc_v2(
-    multi_curves: NDArray[np.float64], thresholds: ArrayLike
-) -> MaxBoxAccV2Score:
-    """MaxBoxAccV2: all contours, mean over IoU thresholds of the maxima.
-
-    Each IoU threshold has its own best threshold.
-
-    Args:
-        multi_curves: (K, T), in percent, of all contours' hits.
-        thresholds: (T,).
-
-    Returns:
-        The value in percent and the K maxima.
+        DataError: If there is none.
 
     Example:
-        >>> curves = np.array([[90.0, 80.0], [50.0, 60.0]])
-        >>> max_box_acc_v2(curves, [0.0, 0.5]).value
+        >>> max_box_acc_v2([90.0, 60.0])
         75.0
     """
-    maxima = tuple(curve_maximum(curve, thresholds) for curve in multi_curves)
-    return MaxBoxAccV2Score(float(np.mean([best.value for best in maxima])), maxima)
+    if len(accuracies) == 0:
+        raise DataError("Expected at least one accuracy, but got none.")
+    return float(np.mean(accuracies))

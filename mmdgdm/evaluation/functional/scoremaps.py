@@ -61,9 +61,9 @@ def normalize_scoremap(
     r"""Resize a score map and stretch it to [0, 1].
 
     The map is widened to float64, resized by OpenCV's bicubic interpolation, and
-    mapped by :math:`(s - \min s) / (\max s - \min s)`. A map that is constant
-    after resizing says nothing about the place of an object and becomes all
-    zeros; any other map attains both 0 and 1.
+    mapped by :math:`(s - \min s) / (\max s - \min s)`. A constant map says nothing
+    about the place of an object and becomes all zeros; any other map attains both
+    0 and 1.
 
     Args:
         scoremap: (h, w), floating point.
@@ -92,6 +92,9 @@ def normalize_scoremap(
             "Expected `scoremap` to hold finite values, but got "
             f"{int((~np.isfinite(wide)).sum())} NaN or infinite ones of {wide.size}."
         )
+    if wide.min() == wide.max():
+        # Resizing leaves rounding noise, which would be stretched to the full range.
+        return np.zeros(size[::-1], dtype=np.float64)
     normalized = cv2.resize(wide, size, interpolation=cv2.INTER_CUBIC)
     normalized -= normalized.min()
     span = normalized.max()

@@ -31,7 +31,7 @@ class MaxBoxAcc(WSOLMetric):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(iou_thresholds=(LOC_IOU_THRESHOLD,), topk=(), **kwargs)
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
         """Turn the records of all images into MaxBoxAcc.
 
         Args:
@@ -53,8 +53,8 @@ class MaxBoxAccV2(WSOLMetric):
     """MaxBoxAccV2: boxes of all contours, mean over IoU thresholds, in percent.
 
     Computed as by :class:`WSOLMetric`, of whose names it reports ``MaxBoxAccV2``,
-    ``MaxBoxAccV2@d`` with their thresholds and, with ``threshold``,
-    ``MaxBoxAccV2 (fixed)``. Samples need no ``pred_score``.
+    ``MaxBoxAccV2@d`` with their thresholds and, with ``threshold``, the same
+    marked ``(fixed)``. Samples need no ``pred_score``.
 
     Source: Choe et al., Evaluation for Weakly Supervised Object Localization:
     Protocol, Metrics, and Datasets, TPAMI 2022.
@@ -70,7 +70,7 @@ class MaxBoxAccV2(WSOLMetric):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(topk=(), **kwargs)
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
         """Turn the records of all images into MaxBoxAccV2.
 
         Args:

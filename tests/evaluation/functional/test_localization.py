@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.localization import (
     label_rank,
-    localization_curve,
+    localization_counts,
     top_k_correct,
 )
 
@@ -72,33 +72,33 @@ def four_images():
 
 
 def test_gt_known_counts_hits_alone():
-    curve = localization_curve([255] * 4, four_images(), [0.0, 0.5])
-    assert curve.tolist() == [50, 50]
+    counts = localization_counts([255] * 4, four_images(), [0.0, 0.5])
+    assert counts.tolist() == [2, 2]
 
 
 def test_top_k_loc_needs_both():
     right = np.array([True, True, False, True])
-    curve = localization_curve([255] * 4, four_images(), [0.0, 0.5], right)
-    assert curve.tolist() == [25, 50]
+    counts = localization_counts([255] * 4, four_images(), [0.0, 0.5], right)
+    assert counts.tolist() == [1, 2]
 
 
 def test_top_k_loc_of_no_right_class():
-    curve = localization_curve([255] * 4, four_images(), [0.0], np.zeros(4, bool))
-    assert curve.tolist() == [0]
+    counts = localization_counts([255] * 4, four_images(), [0.0], np.zeros(4, bool))
+    assert counts.tolist() == [0]
 
 
 def test_hits_are_not_changed():
     hits = four_images()
-    localization_curve([255] * 4, hits, [0.0], np.zeros(4, bool))
+    localization_counts([255] * 4, hits, [0.0], np.zeros(4, bool))
     assert np.array_equal(hits, four_images())
 
 
 @pytest.mark.parametrize("correct", [[1, 0, 1, 1], [True] * 3, [[True]] * 4])
 def test_malformed_correct(correct):
     with pytest.raises(DataError, match="`correct` to be bool"):
-        localization_curve([255] * 4, four_images(), [0.0], correct)
+        localization_counts([255] * 4, four_images(), [0.0], correct)
 
 
 def test_hits_of_several_overlaps_are_refused():
     with pytest.raises(DataError, match=r"\(N, 256\), but got \(4, 3, 256\)"):
-        localization_curve([255] * 4, np.zeros((4, 3, 256), bool), [0.0])
+        localization_counts([255] * 4, np.zeros((4, 3, 256), bool), [0.0])

@@ -10,9 +10,9 @@ from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.max_box_acc import (
     CurveMaximum,
     curve_maximum,
+    hit_counts,
     hit_curves,
     level_hits,
-    max_box_acc,
     max_box_acc_v2,
 )
 from mmdgdm.evaluation.functional.scoremaps import (
@@ -187,18 +187,37 @@ def test_shapes_of_curves(curve, cuts):
         curve_maximum(curve, cuts)
 
 
-def test_max_box_acc_is_read_at_one_half():
-    curves = np.array([[90.0, 95.0], [60.0, 50.0], [10.0, 20.0]])
-    assert max_box_acc(curves, [0.0, 0.5], DELTAS) == (60.0, 0.0)
-    with pytest.raises(ConfigError, match=r"to hold 0.5.*\[0.3, 0.7\]"):
-        max_box_acc(curves[::2], [0.0, 0.5], (0.3, 0.7))
+def test_version_2_is_the_mean_over_overlaps():
+    assert max_box_acc_v2([96.0, 60.0, 21.0]) == (96 + 60 + 21) / 3
+    with pytest.raises(DataError, match="at least one accuracy"):
+        max_box_acc_v2([])
 
 
-def test_version_2_is_the_mean_of_maxima_at_their_own_thresholds():
-    curves = np.array([[90.0, 96.0], [60.0, 50.0], [10.0, 21.0]])
-    score = max_box_acc_v2(curves, [0.0, 0.5])
-    assert score.value == (96 + 60 + 21) / 3
-    assert score.maxima == ((96.0, 0.5), (60.0, 0.0), (21.0, 0.5))
+def test_counts_of_parts_add_up():
+    rng = np.random.default_rng(1)
+    hits = rng.random((50, 3, 256)) < 0.4
+    maxima = rng.choice([0, 9, 255], 50)
+    cuts = make_thresholds(0.01)
+    parts = sum(hit_counts(maxima[i::7], hits[i::7], cuts) for i in range(7))
+    assert np.array_equal(parts, hit_counts(maxima, hits, cuts))
+
+
+def test_boxes_at_asked_thresholds():
+    hits = level_hits(two_levels(), [[2, 2, 12, 12]], box_thresholds=[0.0, 0.49, 0.5])
+    # 0.49 * 255 is in level 124, 0.5 * 255 in 127.
+    assert hits.boxes.tolist() == [[2, 2, 12, 12], [2, 2, 12, 12], [2, 2, 6, 6]]
+    zero = level_hits(np.zeros((4, 4), np.uint8), [[0, 0, 1, 1]], box_thresholds=[0.3])
+    assert zero.boxes.tolist() == [[0, 0, 0, 0]]
+    assert level_hits(two_levels(), [[2, 2, 12, 12]]).boxes.shape == (0, 4)
+
+
+def test_overlaps_may_come_in_any_order():
+    targets = [[2, 2, 12, 6]]
+    rising = level_hits(two_levels(), targets, (0.3, 0.5, 0.7, 0.9))
+    mixed = level_hits(two_levels(), targets, (0.9, 0.3, 0.7, 0.3))
+    for name in ("single", "multi"):
+        one, other = getattr(rising, name), getattr(mixed, name)
+        assert np.array_equal(one[[3, 0, 2, 0]], other)
 
 
 # Against the reference

@@ -63,6 +63,9 @@ def test_max_box_acc_v2():
         "MaxBoxAccV2@0.5 threshold": 0.0,
         "MaxBoxAccV2@0.7 threshold": 0.0,
         "MaxBoxAccV2 (fixed)": 200 / 3,
+        "MaxBoxAccV2@0.3 (fixed)": 100.0,
+        "MaxBoxAccV2@0.5 (fixed)": 50.0,
+        "MaxBoxAccV2@0.7 (fixed)": 50.0,
     }
 
 

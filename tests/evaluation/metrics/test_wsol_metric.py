@@ -74,46 +74,76 @@ def four_samples():
     ]
 
 
+BEST = {
+    "Top-1 Cls": 50.0,
+    "Top-5 Cls": 75.0,
+    "GT-known": 50.0,
+    "Top-1 Loc": 25.0,
+    "Top-5 Loc": 25.0,
+    "MaxBoxAcc": 50.0,
+    "MaxBoxAcc@0.3": 50.0,
+    "MaxBoxAcc@0.7": 50.0,
+    "MaxBoxAccV2@0.3": 50.0,
+    "MaxBoxAccV2@0.5": 50.0,
+    "MaxBoxAccV2@0.7": 50.0,
+    "MaxBoxAccV2": 50.0,
+    "GT-known threshold": 0.499,
+    "Top-1 Loc threshold": 0.0,
+    "Top-5 Loc threshold": 0.0,
+    "MaxBoxAcc threshold": 0.499,
+    "MaxBoxAcc@0.3 threshold": 0.499,
+    "MaxBoxAcc@0.7 threshold": 0.499,
+    "MaxBoxAccV2@0.3 threshold": 0.499,
+    "MaxBoxAccV2@0.5 threshold": 0.499,
+    "MaxBoxAccV2@0.7 threshold": 0.499,
+}
+# What tells a failing; the numbers are tested where they are defined.
+COVERAGE = ("Box area ratio", "Over-coverage", "Under-coverage")
+FIXED = {
+    "GT-known (fixed)": 25.0,
+    "Top-1 Loc (fixed)": 25.0,
+    "Top-5 Loc (fixed)": 25.0,
+    "MaxBoxAcc (fixed)": 25.0,
+    "MaxBoxAcc@0.3 (fixed)": 25.0,
+    "MaxBoxAcc@0.7 (fixed)": 25.0,
+    "MaxBoxAccV2@0.3 (fixed)": 25.0,
+    "MaxBoxAccV2@0.5 (fixed)": 25.0,
+    "MaxBoxAccV2@0.7 (fixed)": 25.0,
+    "MaxBoxAccV2 (fixed)": 25.0,
+    "MaxBoxAcc (fixed) threshold": 0.2,
+}
+
+
 def test_scores_of_four_images():
     scores = evaluate(four_samples())
-    assert scores == {
-        "Top-1 Cls": 50.0,
-        "Top-5 Cls": 75.0,
-        "GT-known": 50.0,
-        "Top-1 Loc": 25.0,
-        "Top-5 Loc": 25.0,
-        "MaxBoxAcc": 50.0,
-        "MaxBoxAccV2@0.3": 50.0,
-        "MaxBoxAccV2@0.5": 50.0,
-        "MaxBoxAccV2@0.7": 50.0,
-        "MaxBoxAccV2": 50.0,
-        "GT-known threshold": 0.499,
-        "Top-1 Loc threshold": 0.0,
-        "Top-5 Loc threshold": 0.0,
-        "MaxBoxAcc threshold": 0.499,
-        "MaxBoxAccV2@0.3 threshold": 0.499,
-        "MaxBoxAccV2@0.5 threshold": 0.499,
-        "MaxBoxAccV2@0.7 threshold": 0.499,
-    }
+    assert {name: scores[name] for name in BEST} == BEST
+    # The objects take 20, 3, 3 and 3 % of their images.
+    sizes = {"GT-known (small)": 200 / 3, "GT-known (medium)": 0.0}
+    assert {name: scores[name] for name in sizes} == pytest.approx(sizes)
+    others = {*COVERAGE, "Box area ratio threshold"}
+    assert set(scores) == {*BEST, *sizes, *others}
     assert all(type(value) is float for value in scores.values())
 
 
 def test_scores_at_a_fixed_threshold():
     fixed = evaluate(four_samples(), threshold=0.2)
-    assert {k: v for k, v in fixed.items() if "fixed" in k} == {
-        "GT-known (fixed)": 25.0,
-        "Top-1 Loc (fixed)": 25.0,
-        "Top-5 Loc (fixed)": 25.0,
-        "MaxBoxAcc (fixed)": 25.0,
-        "MaxBoxAcc (fixed) threshold": 0.2,
-        "MaxBoxAccV2 (fixed)": 25.0,
-    }
+    assert {name: fixed[name] for name in FIXED} == FIXED
+    more = {*COVERAGE, "GT-known (small)", "GT-known (medium)"}
+    names = {name for name in fixed if "(fixed)" in name}
+    assert names == {*FIXED, *(f"{name} (fixed)" for name in more)}
     fixed = evaluate(four_samples(), threshold=0.6)
     assert fixed["GT-known (fixed)"] == 50
     assert fixed["Top-1 Loc (fixed)"] == 0
     assert fixed["Top-5 Loc (fixed)"] == 25
     plain = evaluate(four_samples())
     assert plain == {k: v for k, v in fixed.items() if "fixed" not in k}
+
+
+def test_scores_of_each_class():
+    samples = [sample(label=4), sample(label=2, boxes=[FAR]), sample(label=4)]
+    scores = evaluate(samples, classwise=True)
+    assert scores["GT-known_classes"] == [2, 4]
+    assert scores["GT-known_classwise"] == [0.0, 100.0]
 
 
 def test_a_fixed_threshold_need_not_be_among_the_curve_s():
@@ -218,7 +248,7 @@ def test_one_compact_record_per_image():
 
 def test_results_do_not_depend_on_how_records_are_split():
     whole = processed(four_samples(), threshold=0.3)
-    parts = [processed(four_samples()[start::2]) for start in (1, 0)]
+    parts = [processed(four_samples()[start::2], threshold=0.3) for start in (1, 0)]
     merged = [
         pickle.loads(pickle.dumps(record)) for part in parts for record in part.results
     ]

@@ -1,0 +1,322 @@
+"""The contours of a quantised map at one level, and how well they overlap targets.
+
+A box *matters* if its intersection with some target is at least the least overlap
+asked for times the target's area. No other box can be right, and none within it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional, Union
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[int, int, int, int]
+
+#: Neighbourhoods of components and of holes.
+EIGHT = np.ones((3, 3), dtype=np.uint8)
+FOUR = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.uint8)
+
+
+class Overlap(NamedTuple):
+    """A box that matters, and its contour.
+
+    Attributes:
+        box: x0, y0, x1, y1.
+        contour: OpenCV's, or None.
+        intersections: Pixels shared with each target.
+        unions: Pixels of the box or each target.
+        reach: The best rank that any box within it may have.
+    """
+
+    box: Box
+    contour: Any
+    intersections: list[int]
+    unions: list[int]
+    reach: int
+
+
+class Slight(NamedTuple):
+    """A box that does not matter, and its contour."""
+
+    box: Box
+    contour: Any
+
+
+class SingleLevel(NamedTuple):
+    """The largest contour at a level.
+
+    Attributes:
+        rank: Number of overlaps reached by its box.
+        area: Its area.
+        second_area: Area of the contour next in size; -1 without one.
+        winner: Its box.
+    """
+
+    rank: int
+    area: float
+    second_area: float
+    winner: Overlap
+
+
+class MultiLevel(NamedTuple):
+    """All contours at a level.
+
+    Attributes:
+        rank: Number of overlaps reached by the best box.
+        outer: Outer contours that matter.
+        slight_outer: Other outer contours.
+        holes: Holes that matter.
+        slight_holes: Other holes.
+        owners: What :func:`outer_around` found, since it is asked again and again.
+        reaches: Likewise of :func:`hole_reach`.
+    """
+
+    rank: int
+    outer: list[Overlap]
+    slight_outer: list[Slight]
+    holes: list[Overlap]
+    slight_holes: list[Slight]
+    owners: dict[tuple[int, int], Optional[Overlap]]
+    reaches: dict[tuple[int, int], Optional[int]]
+
+
+class LevelContours:
+    """Evaluates levels of one map.
+
+    Args:
+        quantized: (H, W) uint8, not all zero.
+        targets: (M, 4) int64, x0 <= x1 and y0 <= y1, M >= 1.
+        deltas: Ascending overlaps, each in (0, 1].
+    """
+
+    def __init__(
+        self,
+        quantized: NDArray[np.uint8],
+        targets: NDArray[np.int64],
+        deltas: Sequence[float],
+    ) -> None:
+        self.quantized = quantized
+        self.limits = (quantized.shape[1] - 1, quantized.shape[0] - 1)
+        self.deltas = list(deltas)
+        areas = (targets[:, 2:] - targets[:, :2] + 1).prod(axis=1).tolist()
+        self.targets = [(*box, area) for box, area in zip(targets.tolist(), areas)]
+        # With room for the rounding of the product.
+        self.slight_area = min(areas) * self.deltas[0] * (1 - 1e-9)
+        self._read_foreground()
+
+    def _read_foreground(self) -> None:
+        """Find the box of all foreground at each level, and what it reaches."""
+        columns, rows = self.quantized.max(axis=0), self.quantized.max(axis=1)
+        levels = np.arange(int(rows.max()))
+        x0, x1 = _extents(columns, levels)
+        y0, y1 = _extents(rows, levels)
+        self.foreground: list[list[int]] = np.stack((x0, y0, x1, y1), axis=1).tolist()
+        np.minimum(x1 + 1, self.limits[0], out=x1)
+        np.minimum(y1 + 1, self.limits[1], out=y1)
+        areas = (x1 - x0 + 1) * (y1 - y0 + 1)
+        ious, reaches = np.zeros(len(levels)), np.zeros(len(levels))
+        for tx0, ty0, tx1, ty1, target_area in self.targets:
+            width = np.minimum(x1, tx1) - np.maximum(x0, tx0) + 1
+            height = np.minimum(y1, ty1) - np.maximum(y0, ty0) + 1
+            shared = np.maximum(width, 0) * np.maximum(height, 0)
+            np.maximum(ious, shared / (areas + target_area - shared), out=ious)
+            np.maximum(reaches, shared / target_area, out=reaches)
+        ranks = np.searchsorted(self.deltas, ious, side="right")
+        self.foreground_ranks: list[int] = ranks.tolist()
+        # The box shrinks, so that no box at a level can be better than these.
+        self.foreground_reach = np.searchsorted(self.deltas, reaches, side="right")
+
+    def rank(self, intersections: list[int], unions: list[int]) -> int:
+        """Number of overlaps that the best of some quotients reaches.
+
+        Args:
+            intersections: One per target.
+            unions: One per target.
+
+        Returns:
+            0 to the number of overlaps.
+        """
+        best = max([i / u for i, u in zip(intersections, unions)])
+        return bisect_right(self.deltas, best)
+
+    def _contours(self, level: int, within: Optional[Box], mode: int) -> Any:
+        """Find the contours within the foreground's box and another one."""
+        x0, y0, x1, y1 = self.foreground[level]
+        if within is not None:
+            x0, y0 = max(x0, within[0]), max(y0, within[1])
+            x1, y1 = min(x1, within[2]), min(y1, within[3])
+            if x0 > x1 or y0 > y1:
+                return (), None
+        window = self.quantized[y0 : y1 + 1, x0 : x1 + 1]
+        mask = cv2.threshold(window, level, 1, cv2.THRESH_BINARY)[1]
+        return cv2.findContours(mask, mode, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))
+
+    def _overlap(self, contour: Any) -> Overlap:
+        x0, y0, width, height = cv2.boundingRect(contour)
+        right, bottom = self.limits
+        x1, y1 = min(x0 + width, right), min(y0 + height, bottom)
+        area = (x1 - x0 + 1) * (y1 - y0 + 1)
+        intersections, unions, reach = [], [], 0.0
+        for tx0, ty0, tx1, ty1, target_area in self.targets:
+            width = (x1 if x1 < tx1 else tx1) - (x0 if x0 > tx0 else tx0) + 1
+            height = (y1 if y1 < ty1 else ty1) - (y0 if y0 > ty0 else ty0) + 1
+            shared = width * height if width > 0 and height > 0 else 0
+            intersections.append(shared)
+            unions.append(area + target_area - shared)
+            reach = max(reach, shared / target_area)
+        reach_rank = bisect_right(self.deltas, reach)
+        return Overlap((x0, y0, x1, y1), contour, intersections, unions, reach_rank)
+
+    def single(self, level: int) -> SingleLevel:
+        """Evaluate the largest contour at a level.
+
+        Args:
+            level: 0 to maximum - 1.
+
+        Returns:
+            The contour's place and rank.
+        """
+        contours, _ = self._contours(level, None, cv2.RETR_EXTERNAL)
+        areas = [cv2.contourArea(contour) for contour in contours]
+        area = max(areas)
+        place = areas.index(area)
+        areas[place] = -1.0
+        winner = self._overlap(contours[place])
+        rank = self.rank(winner.intersections, winner.unions)
+        return SingleLevel(rank, area, max(areas), winner)
+
+    def multi(self, level: int, within: Optional[Box]) -> MultiLevel:
+        """Evaluate all contours at a level.
+
+        Args:
+            level: 0 to maximum - 1.
+            within: A box that holds all outer contours that matter. Others are cut
+                by it, which neither makes them matter nor makes holes.
+
+        Returns:
+            The contours and the best one's rank.
+        """
+        outer: tuple[list[Overlap], list[Slight]] = ([], [])
+        holes: tuple[list[Overlap], list[Slight]] = ([], [])
+        best = 0
+        contours, hierarchy = self._contours(level, within, cv2.RETR_CCOMP)
+        parents = hierarchy[0, :, 3].tolist() if len(contours) else ()
+        for contour, parent in zip(contours, parents):
+            large, slight = outer if parent < 0 else holes
+            x, y, width, height = cv2.boundingRect(contour)
+            if (width + 1) * (height + 1) < self.slight_area:
+                slight.append(Slight((x, y, x + width, y + height), contour))
+                continue
+            found = self._overlap(contour)
+            if found.reach:
+                large.append(found)
+                best = max(best, self.rank(found.intersections, found.unions))
+            else:
+                slight.append(Slight(found.box, contour))
+        return MultiLevel(best, *outer, *holes, {}, {})
+
+
+def common_box(overlaps: Sequence[Overlap]) -> Box:
+    """The box around some boxes.
+
+    Args:
+        overlaps: At least one.
+
+    Returns:
+        x0, y0, x1, y1.
+    """
+    if len(overlaps) == 1:
+        return overlaps[0].box
+    x0, y0, x1, y1 = zip(*[each.box for each in overlaps])
+    return min(x0), min(y0), max(x1), max(y1)
+
+
+def outer_around(found: MultiLevel, x: int, y: int) -> Optional[Overlap]:
+    """The outer contour of the component that holds a pixel.
+
+    Args:
+        found: Contours at a level.
+        x: Column of a pixel above the level.
+        y: Row of the pixel.
+
+    Returns:
+        The contour, or None if it does not matter.
+    """
+    place = x, y
+    if place not in found.owners:
+        found.owners[place] = _find_owner(found, x, y)
+    return found.owners[place]
+
+
+def _find_owner(found: MultiLevel, x: int, y: int) -> Optional[Overlap]:
+    near = []
+    for each in found.outer:
+        x0, y0, x1, y1 = each.box
+        if x0 <= x <= x1 and y0 <= y <= y1:
+            near.append(each)
+    if not near:
+        return None
+    around: list[Union[Overlap, Slight]] = []
+    for slight in found.slight_outer:
+        x0, y0, x1, y1 = slight.box
+        # Written out, since this is the innermost loop of the search.
+        if x0 <= x <= x1 and y0 <= y <= y1 and _side(slight, x, y) >= 0:
+            around.append(slight)
+    if not around and len(near) == 1:
+        return near[0]
+    around += [each for each in near if _side(each, x, y) >= 0]
+    # A component may lie in a hole of another one: the innermost is its own.
+    own = min(around, key=lambda each: cv2.contourArea(each.contour))
+    return own if isinstance(own, Overlap) else None
+
+
+def hole_reach(found: MultiLevel, x: int, y: int) -> Optional[int]:
+    """The best rank of any hole within the hole that holds a pixel.
+
+    Args:
+        found: Contours at a level.
+        x: Column of a pixel not above the level.
+        y: Row of the pixel.
+
+    Returns:
+        The rank, or None if the pixel is in no hole.
+    """
+    place = x, y
+    if place not in found.reaches:
+        found.reaches[place] = _find_hole_reach(found, x, y)
+    return found.reaches[place]
+
+
+def _find_hole_reach(found: MultiLevel, x: int, y: int) -> Optional[int]:
+    for slight in found.slight_holes:
+        if _may_hold(slight.box, x, y) and _side(slight, x, y) > 0:
+            return 0
+    reaches = [
+        hole.reach
+        for hole in found.holes
+        if _may_hold(hole.box, x, y) and _side(hole, x, y) > 0
+    ]
+    return min(reaches, default=None)
+
+
+def _may_hold(box: Box, x: int, y: int) -> bool:
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def _side(found: Union[Overlap, Slight], x: int, y: int) -> float:
+    """Positive within the contour, 0 on it, negative outside."""
+    return cv2.pointPolygonTest(found.contour, (x, y), False)
+
+
+def _extents(
+    profile: NDArray[np.uint8], levels: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last place at which a profile exceeds each level."""
+    first = np.searchsorted(np.maximum.accumulate(profile), levels, side="right")
+    back = np.maximum.accumulate(profile[::-1])
+    last = len(profile) - 1 - np.searchsorted(back, levels, side="right")
+    return first, last

@@ -1,0 +1,203 @@
+"""One compact record per image, from which all box scores follow.
+
+A record holds what localization said about an image, not a score: so processes can
+exchange records of a few hundred bytes, and thresholds, groups and curves are chosen
+afterwards.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.coverage import COVERAGE_THRESHOLDS, cover_areas
+from mmdgdm.evaluation.functional.max_box_acc import (
+    IOU_THRESHOLDS,
+    NUM_LEVELS,
+    level_hits,
+)
+from mmdgdm.evaluation.functional.scoremaps import threshold_levels
+
+_NUM_BYTES = NUM_LEVELS // 8
+_NO_RANK = -1
+_HEADER = 6
+
+
+class BoxTable(NamedTuple):
+    """The records of N images, one row each.
+
+    Attributes:
+        maxima: (N,) int64, largest value of each quantised map.
+        labels: (N,) int64, ground-truth classes.
+        ranks: (N,) int64, place of the ground-truth class among the classes by
+            falling score, from 0; ``None`` if the records hold none.
+        object_areas: (N,) int64, pixels of the largest ground-truth box at the
+            size of evaluation.
+        single: (N, K, 32) uint8, packed bits of ``LevelHits.single``.
+        multi: (N, K, 32) uint8, packed bits of ``LevelHits.multi``.
+        areas: (N, B, 3) int32, ``cover_areas`` at each threshold of coverage.
+    """
+
+    maxima: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    ranks: Optional[NDArray[np.int64]]
+    object_areas: NDArray[np.int64]
+    single: NDArray[np.uint8]
+    multi: NDArray[np.uint8]
+    areas: NDArray[np.int32]
+
+
+def coverage_thresholds(threshold: Optional[float] = None) -> NDArray[np.float64]:
+    """Thresholds at which records know the coverage.
+
+    Args:
+        threshold: A threshold fixed elsewhere, to be known as well.
+
+    Returns:
+        (B,) float64: ``COVERAGE_THRESHOLDS``, then ``threshold`` if there is one.
+
+    Raises:
+        ConfigError: If ``threshold`` is not in [0, 1).
+
+    Example:
+        >>> len(coverage_thresholds()), float(coverage_thresholds(0.37)[-1])
+        (20, 0.37)
+    """
+    if threshold is None:
+        return COVERAGE_THRESHOLDS
+    if not 0 <= threshold < 1:
+        raise ConfigError(
+            f"Expected `threshold` to be in [0, 1), but got {threshold!r}."
+        )
+    return np.append(COVERAGE_THRESHOLDS, threshold)
+
+
+def make_record(
+    quantized: NDArray[np.uint8],
+    gt_boxes: NDArray[np.int64],
+    label: int,
+    rank: Optional[int] = None,
+    iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
+    threshold: Optional[float] = None,
+) -> bytes:
+    """Evaluate one map.
+
+    Args:
+        quantized: (H, W) uint8, the quantised map of the ground-truth class.
+        gt_boxes: (M, 4) integers in the map's pixels, M >= 1.
+        label: Ground-truth class.
+        rank: Place of that class by score, from ``label_rank``, if known.
+        iou_thresholds: Overlaps that a box must reach.
+        threshold: A threshold fixed elsewhere at which coverage is wanted.
+
+    Returns:
+        The record, for :func:`read_records`.
+
+    Raises:
+        DataError: If the map or the boxes are malformed.
+        ConfigError: If a threshold is out of range.
+    """
+    hits = level_hits(
+        quantized, gt_boxes, iou_thresholds, coverage_thresholds(threshold)
+    )
+    areas = cover_areas(hits.boxes, gt_boxes).astype("<i4")
+    sides = np.asarray(gt_boxes)[:, 2:] - np.asarray(gt_boxes)[:, :2] + 1
+    header = np.array(
+        [
+            len(hits.single),
+            len(areas),
+            hits.maximum,
+            label,
+            _NO_RANK if rank is None else rank,
+            sides.prod(axis=1).max(),
+        ],
+        dtype="<i4",
+    )
+    parts = [header, np.packbits(hits.single), np.packbits(hits.multi), areas]
+    return zlib.compress(b"".join(part.tobytes() for part in parts))
+
+
+def read_records(records: Sequence[bytes]) -> BoxTable:
+    """Unpack records into a table.
+
+    Args:
+        records: One per image, made with the same thresholds.
+
+    Returns:
+        The table, in the order of the records.
+
+    Raises:
+        DataError: If there is none or they were made with different settings.
+    """
+    if not records:
+        raise DataError("Expected at least one image to be scored, but got none.")
+    rows = _unpack_rows(records)
+    num_deltas, num_boxes = rows[0, :8].view("<i4").tolist()
+    # Views where possible: the table of a large data set takes tens of megabytes.
+    header = rows[:, : 4 * _HEADER].view("<i4").astype(np.int64)
+    start, size = 4 * _HEADER, num_deltas * _NUM_BYTES
+    bits = rows[:, start : start + 2 * size]
+    bits = bits.reshape(len(records), 2, num_deltas, _NUM_BYTES)
+    areas = rows[:, start + 2 * size :].view("<i4")
+    ranks = header[:, 4]
+    unranked = int((ranks == _NO_RANK).sum())
+    if 0 < unranked < len(ranks):
+        raise DataError(
+            "Expected all or none of the images to have class scores, but got "
+            f"{unranked} of {len(ranks)} without."
+        )
+    return BoxTable(
+        maxima=header[:, 2],
+        labels=header[:, 3],
+        ranks=None if unranked else ranks,
+        object_areas=header[:, 5],
+        single=bits[:, 0],
+        multi=bits[:, 1],
+        areas=areas.reshape(len(records), num_boxes, 3),
+    )
+
+
+def _unpack_rows(records: Sequence[bytes]) -> NDArray[np.uint8]:
+    """Decompress records into one row each."""
+    first = np.frombuffer(zlib.decompress(records[0]), dtype=np.uint8)
+    rows = np.empty((len(records), len(first)), dtype=np.uint8)
+    for row, record in zip(rows, records):
+        data = np.frombuffer(zlib.decompress(record), dtype=np.uint8)
+        if data.shape != first.shape or (data[:8] != first[:8]).any():
+            raise DataError(
+                "Expected all records to be made with the same numbers of IoU "
+                "thresholds and of coverage thresholds, but got "
+                f"{data[:8].view('<i4').tolist()} beside "
+                f"{first[:8].view('<i4').tolist()}."
+            )
+        row[:] = data
+    return rows
+
+
+def hits_at(
+    maxima: ArrayLike, bits: NDArray[np.uint8], threshold: float
+) -> NDArray[np.bool_]:
+    """Which images are localized at one threshold.
+
+    Args:
+        maxima: (N,) integers, ``BoxTable.maxima``.
+        bits: (N, K, 32) uint8, ``BoxTable.single`` or ``.multi``.
+        threshold: In [0, 1).
+
+    Returns:
+        (N, K) bool.
+
+    Raises:
+        ConfigError: If ``threshold`` is not in [0, 1).
+    """
+    tops = np.asarray(maxima)
+    level_of = [int(threshold_levels([threshold], top)[0]) for top in range(NUM_LEVELS)]
+    levels = np.array(level_of)[tops]
+    chosen = np.take_along_axis(bits, (levels // 8)[:, None, None], axis=2)[:, :, 0]
+    hits: NDArray[np.bool_] = (chosen >> (7 - levels % 8)[:, None] & 1).astype(np.bool_)
+    return hits

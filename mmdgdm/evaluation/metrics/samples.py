@@ -1,0 +1,116 @@
+"""Read what the metrics need from data samples; whatever is missing is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmdgdm.errors import DataError
+
+_PACKING = "a test pipeline that ends with mmdgdm.PackWSOLInputs sets it"
+_HEAD = "mmdgdm.WSOLHead sets it"
+_SOURCES = {
+    "gt_label": _PACKING,
+    "gt_bboxes": _PACKING,
+    "gt_mask": "mmdgdm.LoadWSOLMask before mmdgdm.PackWSOLInputs sets it",
+    "ori_shape": _PACKING,
+    "pred_score": _HEAD,
+    "cam": _HEAD,
+    "cam_labels": _HEAD,
+}
+
+
+def get_field(sample: dict, name: str) -> Any:
+    """Return a field that a sample must have.
+
+    Args:
+        sample: A data sample as a dictionary.
+        name: One of ``gt_label``, ``gt_bboxes``, ``gt_mask``, ``ori_shape``,
+            ``pred_score``, ``cam`` and ``cam_labels``.
+
+    Returns:
+        The field as it stands.
+
+    Raises:
+        DataError: If the sample lacks the field; tells what sets it.
+    """
+    value = sample.get(name)
+    if value is None:
+        raise DataError(
+            f"Expected every data sample to carry `{name}` ({_SOURCES[name]}), but "
+            f"got only {sorted(sample.keys())}."
+        )
+    return value
+
+
+def get_array(sample: dict, name: str) -> NDArray[Any]:
+    """Return a field that a sample must have as an array.
+
+    Args:
+        sample: A data sample as a dictionary.
+        name: As for :func:`get_field`.
+
+    Returns:
+        The field; tensors are moved to the CPU.
+
+    Raises:
+        DataError: If the sample lacks the field.
+    """
+    value = get_field(sample, name)
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    return np.asarray(value)
+
+
+def get_gt_label(sample: dict) -> int:
+    """Return the ground-truth class of a sample.
+
+    Args:
+        sample: A data sample as a dictionary, with ``gt_label``.
+
+    Returns:
+        The class.
+
+    Raises:
+        DataError: If the sample lacks ``gt_label`` or it holds not just one class.
+    """
+    labels = get_array(sample, "gt_label").reshape(-1)
+    if len(labels) != 1:
+        raise DataError(
+            f"Expected `gt_label` to hold one class, but got {labels.tolist()}."
+        )
+    return int(labels[0])
+
+
+def get_cam_of_label(sample: dict, label: int) -> NDArray[Any]:
+    """Return a sample's class activation map of a class.
+
+    Args:
+        sample: A data sample as a dictionary, with ``cam`` (K, h, w) and
+            ``cam_labels`` (K,).
+        label: The class, the ground truth of the sample.
+
+    Returns:
+        (h, w), not normalised.
+
+    Raises:
+        DataError: If a field is missing or malformed, or the class has no map.
+    """
+    cam = get_array(sample, "cam")
+    cam_labels = get_array(sample, "cam_labels")
+    if cam.ndim != 3 or cam_labels.shape != cam.shape[:1]:
+        raise DataError(
+            "Expected `cam` of shape (K, h, w) and `cam_labels` of shape (K,), but "
+            f"got {cam.shape} and {cam_labels.shape}."
+        )
+    places = np.flatnonzero(cam_labels == label)
+    if len(places) == 0:
+        raise DataError(
+            f"Expected `cam_labels` to hold the ground-truth class {label}, but got "
+            f"{cam_labels.tolist()}. Add 'gt' to `cam_targets` of WSOLHead."
+        )
+    found: NDArray[Any] = cam[places[0]]
+    return found
