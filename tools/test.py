@@ -48,6 +48,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         "--show-num", type=int, metavar="N", help="number of pictures in --show-dir"
     )
+    parser.add_argument(
+        "--dump-scoremaps",
+        metavar="DIR",
+        help="write the evaluated maps to this folder (0.4 MB an image), for "
+        "tools/eval_scoremaps.py",
+    )
     args = parser.parse_args(argv)
     if args.show_num is not None and args.show_dir is None:
         parser.error("argument --show-num: needs --show-dir")
@@ -65,6 +71,7 @@ def test(args: argparse.Namespace) -> None:
     overrides.set_work_dir(cfg, args.work_dir, args.config)
     overrides.use_split(cfg, args.split)
     overrides.add_visualization(cfg, args.show_dir, args.show_num)
+    overrides.add_scoremap_dump(cfg, args.dump_scoremaps)
     metrics = run_test(cfg, args.checkpoint)
     if is_main_process():
         print(format_metrics(metrics))

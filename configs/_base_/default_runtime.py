@@ -7,7 +7,10 @@ default_hooks = dict(
     checkpoint=dict(type="CheckpointHook", interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )
-custom_hooks = [dict(type="mmdgdm.NumClassesCheckHook")]
+custom_hooks = [
+    dict(type="mmdgdm.NumClassesCheckHook"),
+    dict(type="mmdgdm.CalibrationHook"),
+]
 
 env_cfg = dict(
     cudnn_benchmark=False,

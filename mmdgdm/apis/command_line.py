@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 from typing import Any, Callable, Optional, Union
@@ -13,10 +10,7 @@ from typing import Any, Callable, Optional, Union
 from mmengine.config import DictAction
 
 from mmdgdm.apis.distributed import end_processes, rank_from_environment
-from mmdgdm.errors import MMDGDMError
-
-#: Exit code of a tool that stopped for an error that the user can mend.
-USER_ERROR = 2
+from mmdgdm.utils import commands
 
 
 class CfgOptionsAction(DictAction):
@@ -79,9 +73,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(command: Callable[[], Any]) -> int:
-    """Run a tool and turn errors that the user can mend into one line.
-
-    With ``MMDGDM_TRACEBACK=1`` in the environment the traceback is shown too.
+    """Run a tool of one or several processes; see :mod:`mmdgdm.utils.commands`.
 
     Args:
         command: What the tool does.
@@ -93,22 +85,8 @@ def run_command(command: Callable[[], Any]) -> int:
     warnings.filterwarnings(
         "ignore", "Fail to import ``MultiScaleDeformableAttention``", UserWarning
     )
-    try:
-        command()
-    except MMDGDMError as error:
-        if os.environ.get("MMDGDM_TRACEBACK", "0") not in ("", "0"):
-            traceback.print_exc()
-        rank = rank_from_environment()
-        prefix = f"error (process {rank})" if rank else "error"
-        sys.stderr.write(f"{prefix}: {_sentence(error)}\n")
-        return USER_ERROR
-    end_processes()
-    return 0
-
-
-def _sentence(error: MMDGDMError) -> str:
-    """The message; from a data loader's process it comes wrapped in a traceback."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    if lines[0].startswith("Caught ") and len(lines) > 1:
-        return lines[-1].partition(": ")[2] or lines[-1]
-    return " ".join(line.strip() for line in lines)
+    rank = rank_from_environment()
+    code = commands.run_command(command, f"process {rank}" if rank else "")
+    if code == 0:
+        end_processes()
+    return code

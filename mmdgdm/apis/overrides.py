@@ -13,6 +13,8 @@ from mmdgdm.errors import ConfigError
 from mmdgdm.utils.checkpoint import check_checkpoint_path
 
 _VISUALIZATION_HOOK = "mmdgdm.WSOLVisualizationHook"
+_DUMP_HOOK = "mmdgdm.ScoremapDumpHook"
+_CALIBRATION_HOOK = "mmdgdm.CalibrationHook"
 
 
 def set_work_dir(
@@ -146,6 +148,8 @@ def use_split(cfg: Config, split: str) -> None:
     cfg.test_evaluator = cfg.val_evaluator
     # The class of the loop differs (ValLoop, TestLoop), its settings do not.
     cfg.test_cfg = {k: v for k, v in cfg.val_cfg.items() if k != "type"}
+    # Val is where the threshold was chosen: to fix it there would say nothing.
+    _set_hook(cfg, _CALIBRATION_HOOK, {"use_in_test": False})
 
 
 def add_visualization(
@@ -165,11 +169,27 @@ def add_visualization(
     settings: dict[str, Any] = {"out_dir": show_dir}
     if show_num is not None:
         settings["num_images"] = show_num
+    _set_hook(cfg, _VISUALIZATION_HOOK, settings)
+
+
+def add_scoremap_dump(cfg: Config, out_dir: Optional[str]) -> None:
+    """Store the maps of the test images, by ``mmdgdm.ScoremapDumpHook``.
+
+    Args:
+        cfg: The config to change.
+        out_dir: Folder of the maps, or ``None`` to change nothing.
+    """
+    if out_dir is not None:
+        _set_hook(cfg, _DUMP_HOOK, {"out_dir": out_dir})
+
+
+def _set_hook(cfg: Config, kind: str, settings: dict[str, Any]) -> None:
+    """Change the settings of a hook, or add it if the config has none of its type."""
     hooks = list(cfg.get("custom_hooks") or [])
     for i, hook in enumerate(hooks):
-        if isinstance(hook, dict) and hook.get("type") == _VISUALIZATION_HOOK:
+        if isinstance(hook, dict) and hook.get("type") == kind:
             hooks[i] = {**hook, **settings}
             break
     else:
-        hooks.append({"type": _VISUALIZATION_HOOK, **settings})
+        hooks.append({"type": kind, **settings})
     cfg.custom_hooks = hooks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
@@ -107,6 +107,54 @@ def read_split(
     boxes = parse_boxes(lines, str(path), sizes)
     _check_same_images(image_ids, boxes, path)
     return SplitMetadata(image_ids, labels, sizes, boxes, None)
+
+
+def write_split(
+    folder: Union[str, os.PathLike[str]],
+    labels: Mapping[str, int],
+    image_sizes: Mapping[str, tuple[int, int]],
+    boxes: Mapping[str, Iterable[Box]],
+) -> None:
+    """Write the metadata of a split with boxes, for :func:`read_split`.
+
+    Args:
+        folder: Folder of the split; made if missing, its files are replaced.
+        labels: Class of each image, counted from 0, in the order to be written.
+        image_sizes: (width, height) of each image in pixels.
+        boxes: Boxes of each image, x0, y0, x1, y1 in pixels of the original image.
+
+    Raises:
+        DataError: If an image id holds a comma or a line break, or a file cannot be
+            written.
+    """
+    for image_id in labels:
+        if "," in image_id or image_id.splitlines() != [image_id]:
+            raise DataError(
+                "Expected image ids without commas and line breaks, which part the "
+                f"fields of metadata, but got {image_id!r}."
+            )
+    texts = {
+        IMAGE_IDS: list(labels),
+        CLASS_LABELS: [f"{name},{label}" for name, label in labels.items()],
+        IMAGE_SIZES: ["{},{},{}".format(name, *image_sizes[name]) for name in labels],
+        LOCALIZATION: [
+            ",".join([name, *(_shortest(value) for value in box)])
+            for name in labels
+            for box in boxes[name]
+        ],
+    }
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for file_name, lines in texts.items():
+            path = Path(folder) / file_name
+            path.write_text("\n".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written ({error}).") from error
+
+
+def _shortest(value: float) -> str:
+    """The shortest text that reads back as the same number."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _read_lines(path: Path) -> list[str]:

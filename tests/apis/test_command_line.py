@@ -7,7 +7,7 @@ import argparse
 import pytest
 from torch._utils import ExceptionWrapper
 
-from mmdgdm.apis.command_line import USER_ERROR, add_common_arguments, run_command
+from mmdgdm.apis.command_line import add_common_arguments, run_command
 from mmdgdm.errors import ConfigError, DataError
 
 
@@ -63,7 +63,7 @@ def test_success_is_zero(capsys):
 def test_error_of_the_user_is_one_line(capsys, monkeypatch):
     monkeypatch.delenv("MMDGDM_TRACEBACK", raising=False)
     monkeypatch.delenv("RANK", raising=False)
-    assert run_command(lambda: _raise(ConfigError("It is\n wrong."))) == USER_ERROR == 2
+    assert run_command(lambda: _raise(ConfigError("It is\n wrong."))) == 2
     assert capsys.readouterr().err == "error: It is wrong.\n"
 
 

@@ -6,6 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdgdm.apis.overrides import (
+    add_scoremap_dump,
     add_visualization,
     disable_validation,
     enable_amp,
@@ -158,6 +159,9 @@ def test_val_split_takes_the_place_of_the_test():
     assert cfg.test_dataloader.name == "val"
     assert cfg.test_evaluator.name == "val"
     assert cfg.test_cfg == dict(fp16=True)
+    # The threshold that val itself chose says nothing about val.
+    hook = dict(type="mmdgdm.CalibrationHook", use_in_test=False)
+    assert cfg.custom_hooks == [hook]
 
 
 @pytest.mark.parametrize("key", ["val_dataloader", "val_evaluator", "val_cfg"])
@@ -188,3 +192,12 @@ def test_no_visualization_changes_nothing():
     cfg = Config(dict())
     add_visualization(cfg, None)
     assert cfg.to_dict() == {}
+
+
+def test_dump_is_one_more_hook():
+    cfg = Config(dict(custom_hooks=[dict(type="EMAHook")]))
+    add_scoremap_dump(cfg, None)
+    assert cfg.custom_hooks == [dict(type="EMAHook")]
+    add_scoremap_dump(cfg, "maps")
+    hook = dict(type="mmdgdm.ScoremapDumpHook", out_dir="maps")
+    assert cfg.custom_hooks == [dict(type="EMAHook"), hook]

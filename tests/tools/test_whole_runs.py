@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mmdgdm.apis.evaluate import EvaluationSettings, evaluate_scoremaps
+from mmdgdm.utils.checkpoint import load_checkpoint_file
+
 REPO_ROOT = Path(__file__).resolve().parents[2]
 CONFIG = REPO_ROOT / "configs/dgdm/dgdm_resnet18_1xb32-12e_toy.py"
 #: 37 images do not divide by two processes, nor by the batch.
@@ -73,18 +76,44 @@ def test_testing_val_repeats_the_last_validation(run_test, trained, tmp_path):
     assert {key: logged[key] for key in metrics} == metrics
 
 
-def test_two_processes_give_the_numbers_of_one(run_test, trained, tmp_path):
+def test_a_test_takes_the_threshold_that_val_chose(run_test, trained, tmp_path):
+    metrics = evaluate(run_test, trained, tmp_path / "m.json")
+    chosen = last_validation(trained)["MaxBoxAcc threshold"]
+    assert metrics["MaxBoxAcc (fixed) threshold"] == chosen
+    for name in ("epoch_1.pth", "epoch_2.pth", "best_MaxBoxAcc_epoch_2.pth"):
+        if (trained / name).is_file():
+            meta = load_checkpoint_file(str(trained / name))["meta"]
+            assert set(meta["wsol_thresholds"]) == {"MaxBoxAcc threshold"}
+    given = ["test_evaluator.threshold=0.123"]
+    metrics = evaluate(run_test, trained, tmp_path / "m.json", options=given)
+    assert metrics["MaxBoxAcc (fixed) threshold"] == 0.123
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_several_processes_give_the_numbers_of_one(run_test, trained, tmp_path, number):
+    maps, out = tmp_path / "maps", tmp_path / "several.json"
     one = evaluate(run_test, trained, tmp_path / "one.json")
     done = launch(
         "dist_test.sh",
         CONFIG,
         trained / "epoch_2.pth",
-        2,
-        *("--out", tmp_path / "two.json", "--work-dir", tmp_path / "two"),
+        number,
+        *("--out", out, "--work-dir", tmp_path / "several", "--dump-scoremaps", maps),
         *("--cfg-options", *OPTIONS),
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads((tmp_path / "two.json").read_text()) == one
+    assert json.loads(out.read_text()) == one
+    # The maps that the processes wrote give the same numbers once more.
+    assert len(list(maps.rglob("*.npy"))) == 37
+    threshold = one["MaxBoxAcc (fixed) threshold"]
+    again = evaluate_scoremaps(
+        maps,
+        maps / "metadata",
+        scores=maps / "scores.npz",
+        settings=EvaluationSettings(threshold=threshold),
+    )
+    assert again["metrics"] == one
+    assert again["evaluated"]["resized"] == 0
 
 
 def test_two_processes_train(tmp_path):

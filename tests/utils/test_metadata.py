@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from mmdgdm.errors import DataError
-from mmdgdm.utils.metadata import read_split
+from mmdgdm.utils.metadata import read_split, write_split
 
 BOX_SPLIT = {
     "image_ids.txt": "a/1.jpg\na/2.jpg\nb/3.jpg",
@@ -218,6 +219,54 @@ def test_the_benchmark_s_own_files(
     described = metadata.masks or metadata.boxes
     assert sum(len(entries) for entries in described.values()) == num_boxes
     assert (metadata.masks is None) == (split[:4] != "Open")
+
+
+SIZES = {"b/2.jpg": (100, 50), "a/1.jpg": (40, 60)}
+BOXES = {
+    "b/2.jpg": [(0, 0, 99, 49), (12.5, 0.125, 30.0, 7.75)],
+    "a/1.jpg": [(1 / 3, 2.0, 33.3333333333, 59)],
+}
+
+
+def test_a_written_split_reads_back(tmp_path):
+    folder = tmp_path / "new" / "val"
+    write_split(folder, {"b/2.jpg": 7, "a/1.jpg": 0}, SIZES, BOXES)
+    split = read_split(folder)
+    assert split.image_ids == ["b/2.jpg", "a/1.jpg"]
+    assert split.labels == {"b/2.jpg": 7, "a/1.jpg": 0}
+    assert split.image_sizes == SIZES
+    assert split.boxes == BOXES
+    # Whole numbers are written as such.
+    text = (folder / "localization.txt").read_text()
+    assert text.startswith("b/2.jpg,0,0,99,49\nb/2.jpg,12.5,0.125,30,7.75\n")
+
+
+def test_boxes_of_single_precision_are_written_exactly(tmp_path):
+    # Scaled and truncated, a box that is off in its last digit may move by a pixel.
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.random((40, 2, 2), dtype=np.float32) * 4000, axis=1)
+    boxes = [tuple(float(v) for v in row.ravel()) for row in rows]
+    write_split(tmp_path, {"1.jpg": 0}, {"1.jpg": (4001, 4001)}, {"1.jpg": boxes})
+    assert read_split(tmp_path).boxes["1.jpg"] == boxes
+
+
+def test_a_split_is_replaced(tmp_path):
+    write_split(tmp_path, {"b/2.jpg": 7, "a/1.jpg": 0}, SIZES, BOXES)
+    write_split(tmp_path, {"a/1.jpg": 1}, SIZES, BOXES)
+    assert read_split(tmp_path).labels == {"a/1.jpg": 1}
+
+
+@pytest.mark.parametrize("name", ["a,1.jpg", "a\n1.jpg", "1.jpg\n", "1.jpg\r", ""])
+def test_names_that_would_break_a_line(tmp_path, name):
+    with pytest.raises(DataError, match="without commas and line breaks"):
+        write_split(tmp_path / "new", {name: 0}, {name: (9, 9)}, {name: [(0, 0, 1, 1)]})
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file cannot be written"):
+        write_split(tmp_path / "file", {"a/1.jpg": 1}, SIZES, BOXES)
 
 
 def test_no_torch_is_loaded():

@@ -1,0 +1,114 @@
+"""ScoremapDumpHook: store the maps of a test for other evaluators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+from mmengine.dist import all_gather_object, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
+from mmdgdm.registry import HOOKS
+from mmdgdm.utils.class_scores import write_class_scores
+from mmdgdm.utils.metadata import write_split
+from mmdgdm.utils.scoremap_files import write_scoremap
+
+#: Beside the maps, and read by ``tools/eval_scoremaps.py``.
+SCORES_FILE = "scores.npz"
+METADATA_FOLDER = "metadata"
+
+
+@HOOKS.register_module()
+class ScoremapDumpHook(Hook):
+    """Write the score maps of a test in the form that the WSOL benchmark reads.
+
+    ``out_dir/<image id>.npy`` is the map of the ground-truth class at 224 x 224, in
+    float64 and [0, 1] (about 0.4 MB), exactly as it was evaluated. Beside the maps
+    stand ``scores.npz`` with the class scores and, for data sets with boxes,
+    ``metadata`` with the split in the benchmark's text form. So
+
+        python tools/eval_scoremaps.py DIR DIR/metadata --scores DIR/scores.npz
+
+    gives the numbers of the test.
+
+    Args:
+        out_dir: The folder; files in it are replaced.
+
+    Example:
+        >>> custom_hooks = [dict(type="mmdgdm.ScoremapDumpHook", out_dir="maps")]
+    """
+
+    priority = "LOW"
+
+    def __init__(self, out_dir: Union[str, Path]) -> None:
+        self.out_dir = Path(out_dir)
+        self._facts: list[dict[str, Any]] = []
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Forget an earlier test."""
+        self._facts = []
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Optional[Sequence[Any]] = None,
+    ) -> None:
+        """Write the maps of a batch."""
+        for sample in outputs or ():
+            label = int(_field(sample, "gt_label").reshape(-1)[0])
+            places = np.flatnonzero(_field(sample, "cam_labels") == label)
+            if len(places) == 0:
+                raise ConfigError(
+                    f"Expected a map of the ground-truth class {label} for "
+                    "ScoremapDumpHook. Add 'gt' to `cam_targets` of WSOLHead."
+                )
+            image_id = _field(sample, "image_id")
+            scores = normalize_scoremap(_field(sample, "cam")[places[0]])
+            write_scoremap(self.out_dir, image_id, scores)
+            boxes = sample.get("gt_bboxes")
+            height, width = _field(sample, "ori_shape")[:2]
+            fact = dict(label=label, image_size=(int(width), int(height)))
+            fact["scores"] = _field(sample, "pred_score")
+            fact["boxes"] = None if boxes is None else boxes.cpu().tolist()
+            self._facts.append(dict(fact, image_id=image_id))
+
+    def after_test_epoch(
+        self, runner: Runner, metrics: Optional[dict[str, float]] = None
+    ) -> None:
+        """Write scores and metadata, on the main process."""
+        gathered = all_gather_object(self._facts)
+        self._facts = []
+        if not is_main_process():
+            return
+        # With several processes the sampler may repeat images to fill up.
+        facts = {fact["image_id"]: fact for part in gathered for fact in part}
+        write_class_scores(
+            self.out_dir / SCORES_FILE, {k: fact["scores"] for k, fact in facts.items()}
+        )
+        if all(fact["boxes"] is not None for fact in facts.values()):
+            write_split(
+                self.out_dir / METADATA_FOLDER,
+                {k: fact["label"] for k, fact in facts.items()},
+                {k: fact["image_size"] for k, fact in facts.items()},
+                {k: fact["boxes"] for k, fact in facts.items()},
+            )
+        runner.logger.info(f"Wrote {len(facts)} score maps to {self.out_dir}.")
+
+
+def _field(sample: Any, name: str) -> Any:
+    value = sample.get(name)
+    if value is None:
+        raise ConfigError(
+            f"Expected every sample to carry `{name}` for ScoremapDumpHook: let the "
+            "test pipeline end with mmdgdm.PackWSOLInputs and the model with "
+            "mmdgdm.WSOLHead."
+        )
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else value

@@ -1,0 +1,181 @@
+"""Score maps as files: one ``.npy`` per image, named after it.
+
+The map of image ``a/1.jpg`` is ``ROOT/a/1.jpg.npy``, as the WSOL benchmark names it, or
+``ROOT/a/1.npy``. It is two-dimensional, floating point and in [0, 1].
+"""
+
+from __future__ import annotations
+
+import os
+import tokenize
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdgdm.errors import DataError
+from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, normalize_scoremap
+
+SUFFIX = ".npy"
+#: What numpy raises for files that are damaged or not its own.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+)
+
+
+class StoredMap(NamedTuple):
+    """A score map as it is evaluated.
+
+    Attributes:
+        scores: (224, 224) float64 in [0, 1].
+        was_resized: Whether the file held another size.
+    """
+
+    scores: NDArray[np.float64]
+    was_resized: bool
+
+
+def find_scoremaps(
+    root: Union[str, os.PathLike[str]], image_ids: Iterable[str]
+) -> dict[str, Optional[Path]]:
+    """Find the files of score maps.
+
+    Args:
+        root: The folder of the maps.
+        image_ids: Paths of images below the root of their data set.
+
+    Returns:
+        The file of each image, ``None`` where there is none.
+
+    Raises:
+        DataError: If the folder does not exist, an image has two files, or two images
+            share one.
+    """
+    folder = Path(root)
+    if not folder.is_dir():
+        raise DataError(f"Expected {folder} to be a folder of score maps.")
+    found: dict[str, Optional[Path]] = {}
+    owners: dict[Path, str] = {}
+    for image_id in image_ids:
+        paths = [path for path in _candidates(folder, image_id) if path.is_file()]
+        if len(paths) > 1:
+            raise DataError(
+                f"Image {image_id!r}: Expected one score map, but got both {paths[0]} "
+                f"and {paths[1]}."
+            )
+        path = found[image_id] = paths[0] if paths else None
+        if path is not None and owners.setdefault(path, image_id) != image_id:
+            raise DataError(
+                f"Image {image_id!r}: Expected a score map of its own, but "
+                f"{path} belongs to {owners[path]!r} as well; name maps after the "
+                "image with its extension."
+            )
+    return found
+
+
+def _candidates(folder: Path, image_id: str) -> list[Path]:
+    whole = scoremap_path(folder, image_id)
+    stem = whole.with_name(Path(image_id).stem + SUFFIX)
+    return [whole] if stem == whole else [whole, stem]
+
+
+def scoremap_path(root: Union[str, os.PathLike[str]], image_id: str) -> Path:
+    """The file that an image's score map is written to.
+
+    Args:
+        root: The folder of the maps.
+        image_id: Path of the image below the root of its data set.
+
+    Returns:
+        ``root/<image_id>.npy``.
+
+    Raises:
+        DataError: If the path would leave the folder.
+
+    Example:
+        >>> scoremap_path("maps", "a/1.jpg").as_posix()
+        'maps/a/1.jpg.npy'
+    """
+    if Path(image_id).is_absolute() or ".." in Path(image_id).parts or not image_id:
+        raise DataError(
+            "Expected image ids to be paths below the root of the data set, but got "
+            f"{image_id!r}."
+        )
+    return Path(root) / (image_id + SUFFIX)
+
+
+def read_scoremap(path: Union[str, os.PathLike[str]]) -> StoredMap:
+    """Read a score map for evaluation.
+
+    A map of 224 x 224 is taken as it is, widened to float64. Any other size is
+    enlarged and stretched to [0, 1] by
+    :func:`~mmdgdm.evaluation.functional.scoremaps.normalize_scoremap`.
+
+    Args:
+        path: A ``.npy`` file.
+
+    Returns:
+        The map.
+
+    Raises:
+        DataError: If the file is not readable, or the map is not two-dimensional,
+            is empty, is not of a floating point type, holds NaN or leaves [0, 1]. The
+            message names the file.
+    """
+    try:
+        # No pickles: a file of objects could run any code.
+        array: Any = np.load(path, allow_pickle=False)
+    except _UNREADABLE as error:
+        raise DataError(
+            f"Expected {path} to be a readable .npy file, but got: {error}."
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"Expected {path} to hold one array, but got several (.npz).")
+    if array.ndim != 2 or array.size == 0 or array.dtype.kind != "f":
+        raise DataError(
+            f"Expected {path} to hold a non-empty floating point map (h, w), but got "
+            f"shape {array.shape} of {array.dtype}."
+        )
+    lowest, highest = array.min(), array.max()
+    if not (lowest >= 0 and highest <= 1):
+        num_nan = int(np.isnan(array).sum())
+        what = f"{num_nan} NaN" if num_nan else f"values from {lowest} to {highest}"
+        raise DataError(f"Expected {path} to hold values in [0, 1], but got {what}.")
+    if array.shape == (EVAL_SIZE[1], EVAL_SIZE[0]):
+        return StoredMap(array.astype(np.float64), was_resized=False)
+    return StoredMap(normalize_scoremap(array), was_resized=True)
+
+
+def write_scoremap(
+    root: Union[str, os.PathLike[str]], image_id: str, scores: NDArray[np.floating]
+) -> Path:
+    """Write a score map; a file that exists is replaced.
+
+    Args:
+        root: The folder of the maps; missing folders are made.
+        image_id: Path of the image below the root of its data set.
+        scores: (h, w), floating point, in [0, 1].
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: If the image id is no path below the folder, or the file cannot be
+            written.
+    """
+    path = scoremap_path(root, image_id)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, scores, allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error}).") from error
+    return path

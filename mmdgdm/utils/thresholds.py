@@ -1,0 +1,84 @@
+"""Thresholds that were chosen on val, as they are handed on to test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmdgdm.errors import ConfigError
+
+#: Metrics whose best threshold on val is the one for test, boxes before pixels.
+CALIBRATING_METRICS = ("MaxBoxAcc threshold", "Pixel IoU threshold")
+
+
+def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The thresholds that an evaluation on val chooses.
+
+    Args:
+        metrics: Its scores by name; names may have a prefix that ends in a slash.
+
+    Returns:
+        Those of ``CALIBRATING_METRICS`` that occur, by their whole name.
+
+    Example:
+        >>> calibrated_thresholds({"wsol/MaxBoxAcc threshold": 0.3, "loss": 1.0})
+        {'wsol/MaxBoxAcc threshold': 0.3}
+    """
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if name.rpartition("/")[2] in CALIBRATING_METRICS
+    }
+
+
+def read_threshold(text: str) -> float:
+    """Read a threshold: a number, or the result file of an evaluation on val.
+
+    Args:
+        text: A number in [0, 1), or the path of a ``.json`` file that
+            ``tools/eval_scoremaps.py --json`` or ``tools/test.py --out`` wrote.
+
+    Returns:
+        The threshold.
+
+    Raises:
+        ConfigError: If it is neither, or the file is of a test at a fixed threshold.
+    """
+    try:
+        threshold = float(text)
+    except ValueError:
+        threshold = _threshold_of_file(Path(text))
+    if not 0 <= threshold < 1:
+        raise ConfigError(f"Expected a threshold in [0, 1), but got {text}.")
+    return threshold
+
+
+def _threshold_of_file(path: Path) -> float:
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            "Expected the threshold to be a number or the .json result of an "
+            f"evaluation on val, but got {path} ({error})."
+        ) from error
+    metrics = result.get("metrics", result) if isinstance(result, dict) else {}
+    entries = metrics.items() if isinstance(metrics, dict) else ()
+    metrics = {key: v for key, v in entries if isinstance(v, (int, float))}
+    fixed = {v for key, v in metrics.items() if key.endswith("(fixed) threshold")}
+    if fixed:
+        raise ConfigError(
+            f"Expected {path} to be the result of val, which chooses the threshold, "
+            f"but got one that was scored at a fixed threshold, {sorted(fixed)[0]}."
+        )
+    found = calibrated_thresholds(metrics)
+    for name in CALIBRATING_METRICS:
+        if name in found:
+            return found[name]
+    if len(found) == 1:
+        return next(iter(found.values()))
+    raise ConfigError(
+        f"Expected {path} to hold one of {', '.join(map(repr, CALIBRATING_METRICS))}, "
+        f"but got {len(found)} such entries with a prefix."
+    )

@@ -1,0 +1,116 @@
+"""The threshold that val chooses: stored with checkpoints, taken by tests."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from mmdgdm.engine.hooks import CalibrationHook
+from mmdgdm.engine.hooks.calibration_hook import META_KEY
+
+SCORES = {"MaxBoxAcc": 60.0, "MaxBoxAcc threshold": 0.31, "GT-known threshold": 0.2}
+
+
+def make_runner(path=None, epoch=3, iteration=30):
+    hub = MessageHub.get_instance(f"calibration {path} {epoch}")
+    if path is not None:
+        hub.update_info("last_ckpt", str(path))
+    logger = logging.getLogger("calibration")
+    return SimpleNamespace(
+        message_hub=hub, epoch=epoch, iter=iteration, logger=logger, metrics=[]
+    )
+
+
+def save(path, epoch=3, iteration=30):
+    meta = dict(epoch=epoch, iter=iteration)
+    torch.save(dict(meta=meta, state_dict={"w": torch.ones(2)}), path)
+
+
+def thresholds_in(path):
+    return torch.load(path, weights_only=True)["meta"].get(META_KEY)
+
+
+def test_the_checkpoint_of_this_moment_gets_the_threshold(tmp_path):
+    path = tmp_path / "epoch_3.pth"
+    save(path)
+    CalibrationHook().after_val_epoch(make_runner(path), SCORES)
+    assert thresholds_in(path) == {"MaxBoxAcc threshold": 0.31}
+    assert torch.load(path, weights_only=True)["state_dict"]["w"].tolist() == [1, 1]
+    assert [p.name for p in tmp_path.iterdir()] == ["epoch_3.pth"]
+
+
+def test_an_earlier_checkpoint_stays_as_it_is(tmp_path):
+    path = tmp_path / "epoch_2.pth"
+    save(path, epoch=2, iteration=20)
+    CalibrationHook().after_val_epoch(make_runner(path), SCORES)
+    assert thresholds_in(path) is None
+
+
+def test_a_checkpoint_elsewhere_is_left_with_a_warning(tmp_path, caplog):
+    runner = make_runner(tmp_path / "gone.pth")
+    CalibrationHook().after_val_epoch(runner, SCORES)
+    assert "not stored in" in caplog.text
+
+
+def test_later_checkpoints_carry_the_last_threshold():
+    hook = CalibrationHook()
+    checkpoint = dict(meta={})
+    hook.before_save_checkpoint(None, checkpoint)
+    assert checkpoint == dict(meta={})
+    for value in (0.1, 0.4):
+        hook.after_val_epoch(make_runner(), {"wsol/MaxBoxAcc threshold": value})
+    hook.before_save_checkpoint(None, checkpoint)
+    assert checkpoint["meta"][META_KEY] == {"wsol/MaxBoxAcc threshold": 0.4}
+
+
+class Metric:
+    def __init__(self, calibrated_by, prefix=None, threshold=None):
+        self.calibrated_by = calibrated_by
+        self.prefix = prefix
+        self.threshold = threshold
+
+
+def run_test(stored, *metrics, **arguments):
+    hook = CalibrationHook(**arguments)
+    runner = make_runner()
+    runner.test_evaluator = SimpleNamespace(metrics=[*metrics, object()])
+    hook.after_load_checkpoint(runner, dict(meta={META_KEY: stored} if stored else {}))
+    hook.before_test(runner)
+    return [metric.threshold for metric in metrics]
+
+
+BOXES, PIXELS = "MaxBoxAcc threshold", "Pixel IoU threshold"
+
+
+def test_metrics_take_the_threshold_of_their_own_kind():
+    stored = {BOXES: 0.3, PIXELS: 0.6}
+    assert run_test(stored, Metric(BOXES), Metric(PIXELS)) == [0.3, 0.6]
+
+
+def test_a_threshold_in_the_config_wins():
+    assert run_test({BOXES: 0.3}, Metric(BOXES, threshold=0.0)) == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "prefix", "expected"),
+    [
+        ({"a/" + BOXES: 0.1, "b/" + BOXES: 0.2}, "b", 0.2),
+        ({"a/" + BOXES: 0.1}, "", 0.1),
+        ({"a/" + BOXES: 0.1, "b/" + BOXES: 0.2}, "c", None),
+    ],
+)
+def test_prefixes(stored, prefix, expected):
+    assert run_test(stored, Metric(BOXES, prefix=prefix)) == [expected]
+
+
+def test_a_checkpoint_without_a_threshold_is_named_in_the_log(caplog):
+    assert run_test({}, Metric(BOXES)) == [None]
+    assert "holds no 'MaxBoxAcc threshold'" in caplog.text
+
+
+def test_it_can_be_switched_off():
+    assert run_test({BOXES: 0.3}, Metric(BOXES), use_in_test=False) == [None]

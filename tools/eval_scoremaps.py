@@ -1,0 +1,142 @@
+"""Score stored maps of any method against a data set's boxes or masks.
+
+Maps are SCOREMAP_ROOT/<image id>.npy (or the id without its extension): 2-D, floating
+point, in [0, 1]. METADATA_DIR holds a split in the text form of the WSOL benchmark.
+Needs neither torch nor mmengine.
+
+Example:
+    python tools/eval_scoremaps.py maps/val metadata/CUB/val --json val.json
+    python tools/eval_scoremaps.py maps/test metadata/CUB/test --threshold val.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+from rich.console import Console
+from rich.progress import Progress
+
+from mmdgdm.apis.curve_plot import save_curves
+from mmdgdm.apis.evaluate import EvaluationSettings, evaluate_scoremaps
+from mmdgdm.apis.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
+from mmdgdm.utils.commands import run_command
+from mmdgdm.utils.thresholds import read_threshold
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Score stored maps against a data set's boxes or masks."
+    )
+    parser.add_argument("scoremap_root", help="folder of the maps, <image id>.npy")
+    parser.add_argument("metadata_dir", help="folder of the split's metadata")
+    parser.add_argument(
+        "--mask-root", metavar="DIR", help="folder that mask paths start from"
+    )
+    _add_settings(parser)
+    parser.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="leave out images without a map, and list them in the result",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="number of processes; default: one per core",
+    )
+    parser.add_argument("--json", metavar="OUT.json", help="write the result here")
+    parser.add_argument("--plot", metavar="OUT.png", help="draw the curves here")
+    return parser.parse_args(argv)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is computed."""
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=DEFAULT_INTERVAL,
+        help="distance between thresholds; default: %(default)s",
+    )
+    parser.add_argument(
+        "--iou",
+        type=float,
+        nargs="+",
+        default=[30, 50, 70],
+        metavar="PERCENT",
+        help="overlaps that count, 50 among them; default: 30 50 70",
+    )
+    parser.add_argument(
+        "--scores", metavar="FILE.npz", help="class scores, for Top-1 and Top-5 Loc"
+    )
+    parser.add_argument(
+        "--topk",
+        type=int,
+        nargs="+",
+        default=[1, 5],
+        metavar="K",
+        help="numbers of best classes, with --scores; default: 1 5",
+    )
+    parser.add_argument(
+        "--threshold",
+        metavar="T",
+        help="a threshold chosen on val: a number, or the .json result of val",
+    )
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Evaluate as the command line says."""
+    check_metrics_path(args.json, "--json")
+    settings = EvaluationSettings(
+        interval=args.interval,
+        iou_thresholds=tuple(percent / 100 for percent in args.iou),
+        topk=tuple(args.topk),
+        threshold=None if args.threshold is None else read_threshold(args.threshold),
+    )
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("score maps", total=None)
+        result = evaluate_scoremaps(
+            args.scoremap_root,
+            args.metadata_dir,
+            settings=settings,
+            mask_root=args.mask_root,
+            scores=args.scores,
+            allow_missing=args.allow_missing,
+            workers=args.workers,
+            progress=lambda done, total: progress.update(
+                task, completed=done, total=total
+            ),
+        )
+    print(format_metrics(result["metrics"]))
+    facts = result["evaluated"]
+    print(
+        f"{facts['images']} images: {len(facts['missing'])} without a map left out, "
+        f"{facts['resized']} maps enlarged, {facts['constant']} constant."
+    )
+    if args.json is not None:
+        save_metrics(result, args.json)
+    if args.plot is not None:
+        save_curves(result, args.plot)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the tool.
+
+    Args:
+        argv: The command line; ``None`` takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    args = parse_args(argv)
+    return run_command(lambda: evaluate(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
