@@ -127,15 +127,7 @@ def evaluate_scoremaps(
     _check_arguments(settings, workers)
     thresholds = make_thresholds(settings.interval)
     split = read_split(metadata)
-    if split.masks is not None and mask_root is None:
-        raise ConfigError(
-            f"Expected `mask_root` to be given, since {metadata} lists masks."
-        )
-    if split.masks is None and mask_root is not None:
-        raise ConfigError(
-            f"Expected `mask_root` only where metadata lists masks, but {metadata} "
-            "lists boxes."
-        )
+    _check_mask_root(split, metadata, mask_root)
     jobs, missing = _make_jobs(
         split, scoremap_root, scores, settings.topk, allow_missing
     )
@@ -182,6 +174,20 @@ def _check_arguments(settings: EvaluationSettings, workers: int) -> None:
     if not isinstance(workers, int) or workers < 1:
         raise ConfigError(
             f"Expected `workers` to be a positive integer, but got {workers!r}."
+        )
+
+
+def _check_mask_root(
+    split: SplitMetadata, metadata: PathLike, mask_root: Optional[PathLike]
+) -> None:
+    if split.masks is not None and mask_root is None:
+        raise ConfigError(
+            f"Expected `mask_root` to be given, since {metadata} lists masks."
+        )
+    if split.masks is None and mask_root is not None:
+        raise ConfigError(
+            f"Expected `mask_root` only where metadata lists masks, but {metadata} "
+            "lists boxes."
         )
 
 

@@ -177,6 +177,8 @@ def test_records_are_small():
         for _ in range(12)
     ]
     assert max(map(len, records)) < 600
+    # Without compression they would take 468 bytes.
+    assert sum(map(len, records)) < 12 * 350
 
 
 def test_a_table_takes_less_than_a_kilobyte_an_image():

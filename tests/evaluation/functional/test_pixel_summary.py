@@ -1,0 +1,153 @@
+"""All pixel scores: by hand, as sums of parts, and against the slow reference."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.pixel_summary import (
+    add_counts,
+    count_pixels,
+    summarize_pixels,
+)
+from mmdgdm.evaluation.functional.scoremaps import make_thresholds
+
+CUTS = make_thresholds(0.1)
+
+
+@pytest.fixture(scope="module")
+def slow():
+    path = Path(__file__).parents[1] / "slow_pxap.py"
+    spec = importlib.util.spec_from_file_location("slow_pxap", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def summarize(images, cuts=CUTS, threshold=None):
+    counts = add_counts(count_pixels(*pair, cuts, threshold) for pair in images)
+    return summarize_pixels(counts, cuts, threshold)
+
+
+SCORES = np.array([[1.0, 0.75, 0.5, 0.25, 0.9]])
+MASK = np.array([[1, 0, 1, 0, 255]], dtype=np.uint8)
+
+
+def test_five_pixels_by_hand():
+    # Object scores 1 and 0.5, background 0.75 and 0.25, one ignored.
+    # Precision and recall: 1/1 and 1/2 above 0.75, 1/2 and 1/2 above 0.5, 2/3 and 1
+    # above 0.25, 2/4 and 1 in all. Area: 1 * 1/2 + 2/3 * 1/2.
+    found = summarize([(SCORES, MASK)])
+    assert found.metrics["PxAP"] == pytest.approx(100 * 5 / 6)
+    # IoU: 1/2 from 0.8 on, 1/3 from 0.6, 2/3 from 0.3 to 0.5, 2/4 below.
+    assert found.metrics["Pixel IoU"] == pytest.approx(200 / 3)
+    assert found.metrics["Pixel IoU threshold"] == CUTS[3]
+    assert set(found.metrics) == {"PxAP", "Pixel IoU", "Pixel IoU threshold"}
+    expected = [50] * 3 + [200 / 3] * 3 + [100 / 3] * 2 + [50] * 2
+    assert found.curves["Pixel IoU"] == pytest.approx(expected)
+    assert found.curves["Pixel recall"].tolist() == [100] * 6 + [50] * 4
+    assert found.curves["Pixel precision"][[0, 3, 6, 8]] == pytest.approx(
+        [50, 200 / 3, 50, 100]
+    )
+
+
+def test_a_pixel_at_the_fixed_threshold_is_predicted():
+    for threshold, tp, fp in ((0.5, 2, 1), (0.51, 1, 1), (0.75, 1, 1), (0.0, 2, 2)):
+        found = summarize([(SCORES, MASK)], threshold=threshold).metrics
+        assert found["Pixel IoU (fixed)"] == tp * 100 / (2 + fp)
+        assert found["Pixel precision (fixed)"] == tp * 100 / (tp + fp)
+        assert found["Pixel recall (fixed)"] == tp * 100 / 2
+        assert found["Pixel IoU (fixed) threshold"] == threshold
+
+
+def test_precision_of_nothing_is_nan():
+    found = summarize([(SCORES * 0.5, MASK)], threshold=0.8).metrics
+    assert np.isnan(found["Pixel precision (fixed)"])
+    assert found["Pixel IoU (fixed)"] == found["Pixel recall (fixed)"] == 0
+
+
+def test_constant_maps_are_counted():
+    pairs = [(SCORES * 0, MASK), (SCORES, MASK), (SCORES * 0, MASK)]
+    assert summarize(pairs).num_constant == 2
+    # All pixels are of one score: the object's share.
+    assert summarize(pairs[:1]).metrics["PxAP"] == 50
+
+
+def random_images(seed, number=6):
+    """Images of different sizes; the scores meet the thresholds often."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for _ in range(number):
+        shape = tuple(rng.integers(2, 9, 2))
+        scores = rng.choice([rng.random(shape), rng.integers(0, 11, shape) / 10])
+        mask = rng.choice([0, 1, 255], shape, p=[0.5, 0.4, 0.1]).astype(np.uint8)
+        images.append((scores, mask))
+    return images
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_sets_match_the_reference(slow, seed):
+    images, fixed = random_images(seed), [0.3, 0.37, 0.0, 0.95][seed]
+    found = summarize(images, threshold=fixed)
+    rows = [(scores.tolist(), mask.tolist()) for scores, mask in images]
+    assert found.metrics["PxAP"] == pytest.approx(float(slow.pxap(rows, CUTS)))
+    best = (-1, None)
+    for k, cut in enumerate(CUTS):
+        true, false, missed = slow.predicted(rows, cut)
+        overlap = true * 100 / (true + false + missed)
+        assert found.curves["Pixel IoU"][k] == overlap
+        best = max(best, (overlap, -k))
+    assert found.metrics["Pixel IoU"] == best[0]
+    assert found.metrics["Pixel IoU threshold"] == CUTS[-best[1]]
+    true, false, missed = slow.predicted(rows, fixed)
+    assert found.metrics["Pixel IoU (fixed)"] == true * 100 / (true + false + missed)
+    assert found.metrics["Pixel precision (fixed)"] == true * 100 / (true + false)
+    assert found.metrics["Pixel recall (fixed)"] == true * 100 / (true + missed)
+
+
+def test_parts_add_up_in_any_order():
+    images = random_images(9)
+    counts = [count_pixels(*pair, CUTS, 0.4) for pair in images]
+    whole = add_counts(counts)
+    halves = [add_counts(counts[4:]), add_counts(counts[:4])]
+    assert whole.num_images == add_counts(halves).num_images == 6
+    for name in ("histograms", "fixed"):
+        for one, other in zip(getattr(whole, name), getattr(add_counts(halves), name)):
+            assert np.array_equal(one, other)
+    expected = summarize_pixels(whole, CUTS, 0.4)
+    assert summarize_pixels(add_counts(halves), CUTS, 0.4).metrics == expected.metrics
+
+
+def test_adding_leaves_the_parts_alone():
+    counts = [count_pixels(*pair, CUTS, 0.4) for pair in random_images(3)]
+    before = [part.histograms.positive.copy() for part in counts]
+    add_counts(counts)
+    assert all(map(np.array_equal, before, (c.histograms.positive for c in counts)))
+
+
+def test_nothing_to_add():
+    with pytest.raises(DataError, match="at least one image"):
+        add_counts([])
+
+
+def test_counts_that_do_not_fit():
+    with_fixed, plain = (count_pixels(SCORES, MASK, CUTS, t) for t in (0.3, None))
+    with pytest.raises(DataError, match="all or none"):
+        add_counts([with_fixed, plain])
+    for counts, threshold in ((with_fixed, None), (plain, 0.3)):
+        with pytest.raises(DataError, match="fixed threshold"):
+            summarize_pixels(counts, CUTS, threshold)
+
+
+def test_malformed_input():
+    with pytest.raises(DataError, match="same shape"):
+        count_pixels(SCORES, MASK.T, CUTS)
+    with pytest.raises(DataError, match="at least one object pixel"):
+        summarize([(SCORES, MASK * 0)])
+    for threshold in (1.0, -0.1, float("nan")):
+        with pytest.raises(ConfigError, match="`threshold`"):
+            count_pixels(SCORES, MASK, CUTS, threshold)
