@@ -1,10 +1,11 @@
 """How much faster the box evaluator is than looking at each threshold by itself.
 
-Both are timed in one run, map by map in turn, from the score map on. Then their
-hits are compared at every threshold; the exit status is 1 if there is a difference.
+Both are timed in one run, ten maps each in turn, from the score map on. Then their
+hits are compared at every level of every checked map; the exit status is 1 if there
+is a difference.
 
-    python benchmarks/evaluator.py [--metadata DIR ...] [--scoremaps FILE_OR_DIR]
-        [--maps 30] [--check 5000]
+    python benchmarks/evaluator.py [--metadata DIR ...] [--scoremaps ROOT METADATA]
+        [--maps 30] [--check 5000] [--check-every-image]
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Callable, Optional
 
 import cv2
@@ -29,12 +29,15 @@ from mmdgdm.evaluation.functional.scoremaps import (
     threshold_levels,
 )
 from mmdgdm.utils.metadata import read_split
+from mmdgdm.utils.scoremap_files import find_scoremaps, read_scoremap
 
 DELTAS = (0.3, 0.5, 0.7)
 SIDES = (7, 14, 28)
 INTERVALS = (0.001, 0.01)
 #: Numbers of images that times are projected to.
 DATA_SETS = {"CUB test": 5794, "ILSVRC val": 50000}
+#: Maps that an engine takes before the next one's turn.
+TURN = 10
 #: Of the checked maps, one in so many has full size.
 FULL_SIZE_EVERY = 5
 
@@ -110,14 +113,15 @@ def cam_like(rng: np.random.Generator, box: Array, side: int) -> Array:
         blob = np.exp(-(((xs - x) / spread_x) ** 2) - ((ys - y) / spread_y) ** 2)
         out += rng.uniform(0.3, 1) * blob
     noise = rng.normal(size=(side, side))
-    noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.6, 2))
+    # Of one grain in the image, whatever the grid.
+    noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.6, 2) * side / 14)
     out += rng.uniform(0, 0.125) * noise / max(noise.std(), 1e-6) * out.max()
     return (np.maximum(out, 0) if rng.random() < 0.5 else out).astype(np.float32)
 
 
 def box_maker(directories: list[str]) -> Callable[[np.random.Generator], Array]:
     """Draw boxes of some data sets' images in turn, or random ones."""
-    splits = [read_split(Path(directory)) for directory in directories]
+    splits = [read_split(directory) for directory in directories]
 
     def draw(rng: np.random.Generator) -> Array:
         if not splits:
@@ -133,25 +137,34 @@ def box_maker(directories: list[str]) -> Callable[[np.random.Generator], Array]:
     return draw
 
 
-def stored_maps(path: Path) -> list[Array]:
-    """Read maps (h, w) or stacks of them."""
-    files = sorted(path.rglob("*.npy")) if path.is_dir() else [path]
-    found: list[Array] = []
-    for file in files:
-        array = np.load(file).astype(np.float32)
-        found += list(array.reshape(-1, *array.shape[-2:]))
-    return found
+def stored_pairs(root: str, metadata: str, number: int) -> list[Any]:
+    """Stored maps, evenly chosen, and the boxes of their images."""
+    split = read_split(metadata)
+    paths = find_scoremaps(root, split.image_ids)
+    chosen = [name for name, path in paths.items() if path is not None]
+    places = np.linspace(0, len(chosen) - 1, min(number, len(chosen))).astype(int)
+    return [
+        (
+            read_scoremap(paths[name]).scores,
+            scale_boxes(split.boxes[name], split.image_sizes[name], EVAL_SIZE),
+        )
+        for name in (chosen[place] for place in places)
+    ]
 
 
 def measure(pairs: list[Any], interval: float, is_multi: bool) -> dict[str, float]:
-    """Seconds per map of each engine, from the score map on."""
+    """Seconds per map of each engine, from the score map on.
+
+    Engines take turns after a few maps: in use, too, one map follows another.
+    """
     thresholds = make_thresholds(interval)
     seconds = dict.fromkeys(ENGINES, 0.0)
-    for scoremap, targets in pairs:
+    for first in range(0, len(pairs), TURN):
         for name, engine in ENGINES.items():
             start = time.thread_time()
-            quantized = quantize_scoremap(normalize_scoremap(scoremap))
-            engine(quantized, targets, thresholds, is_multi)
+            for scoremap, targets in pairs[first : first + TURN]:
+                quantized = quantize_scoremap(normalize_scoremap(scoremap))
+                engine(quantized, targets, thresholds, is_multi)
             seconds[name] += time.thread_time() - start
     return {name: total / len(pairs) for name, total in seconds.items()}
 
@@ -198,7 +211,7 @@ def odd_map(rng: np.random.Generator) -> tuple[Array, Array]:
     return out.astype(np.uint8), np.array([[xs[0], ys[0], xs[1], ys[1]]])
 
 
-def checked_maps(
+def random_maps(
     number: int, draw: Callable[[np.random.Generator], Array]
 ) -> Iterator[tuple[Array, Array]]:
     """Quantised maps and targets, most of them small and odd."""
@@ -212,52 +225,75 @@ def checked_maps(
             yield quantize_scoremap(normalize_scoremap(scoremap)), targets
 
 
-def count_differences(
-    number: int, draw: Callable[[np.random.Generator], Array]
-) -> dict[str, int]:
-    """Hits of each engine that differ from the first one's, of all compared."""
-    thresholds = make_thresholds(INTERVALS[0])
+def maps_of_every_image(directories: list[str]) -> Iterator[tuple[Array, Array]]:
+    """A CAM-like map for each image of some data sets, and its boxes."""
+    rng = np.random.default_rng(2)
+    for split in map(read_split, directories):
+        for image_id in split.image_ids:
+            targets = scale_boxes(
+                split.boxes[image_id], split.image_sizes[image_id], EVAL_SIZE
+            )
+            place = targets[rng.integers(len(targets))]
+            scoremap = cam_like(rng, place, int(rng.choice(SIDES)))
+            yield quantize_scoremap(normalize_scoremap(scoremap)), targets
+
+
+def count_differences(maps: Iterator[tuple[Array, Array]]) -> tuple[int, int, int]:
+    """Numbers of maps, of compared hits, and of hits that differ."""
     first, *others = ENGINES
-    counts = dict.fromkeys(others, 0)
-    for quantized, targets in checked_maps(number, draw):
+    num_maps = num_hits = num_different = 0
+    for quantized, targets in maps:
+        maximum = max(int(quantized.max()), 1)
+        # One threshold in each level; all thresholds of a level have its mask.
+        thresholds = (np.arange(maximum) + 0.5) / maximum
+        num_maps += 1
         for is_multi in (False, True):
             expected = ENGINES[first](quantized, targets, thresholds, is_multi)
             for name in others:
                 got = ENGINES[name](quantized, targets, thresholds, is_multi)
-                counts[name] += int((got != expected).sum())
-    return counts
+                num_hits += got.size
+                num_different += int((got != expected).sum())
+    return num_maps, num_hits, num_different
 
 
 def main(argv: Optional[list[str]] = None) -> int:
     """Parse the arguments, print the tables and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--metadata", nargs="*", default=[], help="folders of boxes")
-    parser.add_argument("--scoremaps", type=Path, help=".npy file or folder of them")
+    parser.add_argument(
+        "--scoremaps", nargs=2, metavar=("ROOT", "METADATA"), help="stored maps to time"
+    )
     parser.add_argument("--maps", type=int, default=30, help="maps timed per size")
     parser.add_argument("--check", type=int, default=5000, help="maps compared")
+    parser.add_argument(
+        "--check-every-image", action="store_true", help="of --metadata, too"
+    )
     args = parser.parse_args(argv)
     cv2.setNumThreads(1)
     draw, rng = box_maker(args.metadata), np.random.default_rng(0)
-    groups: dict[str, list[Any]] = {}
-    for side in SIDES:
-        targets = [draw(rng) for _ in range(args.maps)]
-        groups[f"{side} x {side}"] = [
-            (cam_like(rng, boxes[0], side), boxes) for boxes in targets
-        ]
-    print_times(groups)
-    if args.scoremaps is not None:
-        print("\nStored maps, boxes drawn as above:\n")
-        maps = stored_maps(args.scoremaps)
-        print_times({"stored": [(scoremap, draw(rng)) for scoremap in maps]})
-    large = -(-args.check // FULL_SIZE_EVERY)
-    counts = count_differences(args.check, draw)
-    print(
-        f"\n{args.check - large} small odd maps and {large} CAM-like ones of "
-        f"{EVAL_SIZE[0]} x {EVAL_SIZE[1]}, largest contour and all, every threshold:"
-    )
-    for name, count in counts.items():
-        print(f"  {name}: {count} differences")
-    return 1 if any(counts.values()) else 0
+    if args.maps:
+        groups: dict[str, list[Any]] = {}
+        for side in SIDES:
+            targets = [draw(rng) for _ in range(args.maps)]
+            groups[f"{side} x {side}"] = [
+                (cam_like(rng, boxes[0], side), boxes) for boxes in targets
+            ]
+        print_times(groups)
+        if args.scoremaps is not None:
+            print("\nStored maps:\n")
+            print_times({"stored": stored_pairs(*args.scoremaps, args.maps)})
+    sets = {f"{args.check} random maps": random_maps(args.check, draw)}
+    if args.check_every_image:
+        sets["a CAM-like map of every image"] = maps_of_every_image(args.metadata)
+    failed = False
+    for name, maps in sets.items():
+        num_maps, num_hits, num_different = count_differences(maps)
+        failed |= num_different > 0
+        print(
+            f"\n{name}: {num_maps} maps, largest contour and all, every level: "
+            f"{num_different} of {num_hits} hits differ"
+        )
+    return int(failed)
 
 
 if __name__ == "__main__":

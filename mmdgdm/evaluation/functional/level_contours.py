@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -39,13 +39,6 @@ class Overlap(NamedTuple):
     reach: int
 
 
-class Slight(NamedTuple):
-    """A box that does not matter, and its contour."""
-
-    box: Box
-    contour: Any
-
-
 class SingleLevel(NamedTuple):
     """The largest contour at a level.
 
@@ -68,18 +61,16 @@ class MultiLevel(NamedTuple):
     Attributes:
         rank: Number of overlaps reached by the best box.
         outer: Outer contours that matter.
-        slight_outer: Other outer contours.
         holes: Holes that matter.
-        slight_holes: Other holes.
+        slight_holes: Other holes, each x0, y0, x1, y1 and its contour.
         owners: What :func:`outer_around` found, since it is asked again and again.
         reaches: Likewise of :func:`hole_reach`.
     """
 
     rank: int
     outer: list[Overlap]
-    slight_outer: list[Slight]
     holes: list[Overlap]
-    slight_holes: list[Slight]
+    slight_holes: list[Any]
     owners: dict[tuple[int, int], Optional[Overlap]]
     reaches: dict[tuple[int, int], Optional[int]]
 
@@ -140,6 +131,10 @@ class LevelContours:
         Returns:
             0 to the number of overlaps.
         """
+        if len(unions) == 1:
+            return bisect_right(self.deltas, intersections[0] / unions[0])
+        if len(unions) == 1:
+            return bisect_right(self.deltas, intersections[0] / unions[0])
         best = max([i / u for i, u in zip(intersections, unions)])
         return bisect_right(self.deltas, best)
 
@@ -155,8 +150,9 @@ class LevelContours:
         mask = cv2.threshold(window, level, 1, cv2.THRESH_BINARY)[1]
         return cv2.findContours(mask, mode, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))
 
-    def _overlap(self, contour: Any) -> Overlap:
-        x0, y0, width, height = cv2.boundingRect(contour)
+    def _overlap(
+        self, contour: Any, x0: int, y0: int, width: int, height: int
+    ) -> Overlap:
         right, bottom = self.limits
         x1, y1 = min(x0 + width, right), min(y0 + height, bottom)
         area = (x1 - x0 + 1) * (y1 - y0 + 1)
@@ -185,7 +181,7 @@ class LevelContours:
         area = max(areas)
         place = areas.index(area)
         areas[place] = -1.0
-        winner = self._overlap(contours[place])
+        winner = self._overlap(contours[place], *cv2.boundingRect(contours[place]))
         rank = self.rank(winner.intersections, winner.unions)
         return SingleLevel(rank, area, max(areas), winner)
 
@@ -200,24 +196,23 @@ class LevelContours:
         Returns:
             The contours and the best one's rank.
         """
-        outer: tuple[list[Overlap], list[Slight]] = ([], [])
-        holes: tuple[list[Overlap], list[Slight]] = ([], [])
-        best = 0
+        outer: list[Overlap] = []
+        holes: list[Overlap] = []
+        slight_holes: list[Any] = []
+        best, slight_area, bounds = 0, self.slight_area, cv2.boundingRect
         contours, hierarchy = self._contours(level, within, cv2.RETR_CCOMP)
         parents = hierarchy[0, :, 3].tolist() if len(contours) else ()
         for contour, parent in zip(contours, parents):
-            large, slight = outer if parent < 0 else holes
-            x, y, width, height = cv2.boundingRect(contour)
-            if (width + 1) * (height + 1) < self.slight_area:
-                slight.append(Slight((x, y, x + width, y + height), contour))
-                continue
-            found = self._overlap(contour)
-            if found.reach:
-                large.append(found)
-                best = max(best, self.rank(found.intersections, found.unions))
-            else:
-                slight.append(Slight(found.box, contour))
-        return MultiLevel(best, *outer, *holes, {}, {})
+            x, y, width, height = bounds(contour)
+            if (width + 1) * (height + 1) >= slight_area:
+                found = self._overlap(contour, x, y, width, height)
+                if found.reach:
+                    (outer if parent < 0 else holes).append(found)
+                    best = max(best, self.rank(found.intersections, found.unions))
+                    continue
+            if parent >= 0:
+                slight_holes.append((x, y, x + width, y + height, contour))
+        return MultiLevel(best, outer, holes, slight_holes, {}, {})
 
 
 def common_box(overlaps: Sequence[Overlap]) -> Box:
@@ -236,7 +231,10 @@ def common_box(overlaps: Sequence[Overlap]) -> Box:
 
 
 def outer_around(found: MultiLevel, x: int, y: int) -> Optional[Overlap]:
-    """The outer contour of the component that holds a pixel.
+    """The innermost outer contour that matters around a pixel.
+
+    It is that of the pixel's own component, unless this one does not matter and lies
+    in a hole of the other: see :func:`is_in_hole`.
 
     Args:
         found: Contours at a level.
@@ -244,34 +242,31 @@ def outer_around(found: MultiLevel, x: int, y: int) -> Optional[Overlap]:
         y: Row of the pixel.
 
     Returns:
-        The contour, or None if it does not matter.
+        The contour, or None without one: the pixel's component does not matter then.
     """
     place = x, y
     if place not in found.owners:
-        found.owners[place] = _find_owner(found, x, y)
+        around = [each for each in found.outer if _holds(each, x, y) >= 0]
+        if len(around) > 1:
+            around.sort(key=lambda each: cv2.contourArea(each.contour))
+        found.owners[place] = around[0] if around else None
     return found.owners[place]
 
 
-def _find_owner(found: MultiLevel, x: int, y: int) -> Optional[Overlap]:
-    near = []
-    for each in found.outer:
-        x0, y0, x1, y1 = each.box
-        if x0 <= x <= x1 and y0 <= y <= y1:
-            near.append(each)
-    if not near:
-        return None
-    around: list[Union[Overlap, Slight]] = []
-    for slight in found.slight_outer:
-        x0, y0, x1, y1 = slight.box
-        # Written out, since this is the innermost loop of the search.
-        if x0 <= x <= x1 and y0 <= y <= y1 and _side(slight, x, y) >= 0:
-            around.append(slight)
-    if not around and len(near) == 1:
-        return near[0]
-    around += [each for each in near if _side(each, x, y) >= 0]
-    # A component may lie in a hole of another one: the innermost is its own.
-    own = min(around, key=lambda each: cv2.contourArea(each.contour))
-    return own if isinstance(own, Overlap) else None
+def is_in_hole(found: MultiLevel, x: int, y: int) -> bool:
+    """Whether a pixel may lie in a hole.
+
+    Args:
+        found: Contours at a level.
+        x: Column of a pixel above the level.
+        y: Row of the pixel.
+
+    Returns:
+        False only if its component is top-level.
+    """
+    return bool(found.holes or found.slight_holes) and (
+        hole_reach(found, x, y) is not None
+    )
 
 
 def hole_reach(found: MultiLevel, x: int, y: int) -> Optional[int]:
@@ -292,24 +287,23 @@ def hole_reach(found: MultiLevel, x: int, y: int) -> Optional[int]:
 
 
 def _find_hole_reach(found: MultiLevel, x: int, y: int) -> Optional[int]:
-    for slight in found.slight_holes:
-        if _may_hold(slight.box, x, y) and _side(slight, x, y) > 0:
+    for x0, y0, x1, y1, contour in found.slight_holes:
+        if (
+            x0 <= x <= x1
+            and y0 <= y <= y1
+            and cv2.pointPolygonTest(contour, (x, y), False) > 0
+        ):
             return 0
-    reaches = [
-        hole.reach
-        for hole in found.holes
-        if _may_hold(hole.box, x, y) and _side(hole, x, y) > 0
-    ]
+    reaches = [hole.reach for hole in found.holes if _holds(hole, x, y) > 0]
     return min(reaches, default=None)
 
 
-def _may_hold(box: Box, x: int, y: int) -> bool:
-    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
-
-
-def _side(found: Union[Overlap, Slight], x: int, y: int) -> float:
-    """Positive within the contour, 0 on it, negative outside."""
-    return cv2.pointPolygonTest(found.contour, (x, y), False)
+def _holds(found: Overlap, x: int, y: int) -> float:
+    """Positive if a pixel lies within a contour, 0 on it, negative outside."""
+    x0, y0, x1, y1 = found.box
+    if x0 <= x <= x1 and y0 <= y <= y1:
+        return cv2.pointPolygonTest(found.contour, (x, y), False)
+    return -1.0
 
 
 def _extents(

@@ -190,7 +190,8 @@ def _paths(
 def _path_maxima(values: NDArray[np.uint8], paths: _Paths) -> NDArray[np.uint8]:
     maxima: NDArray[np.uint8] = values[paths.straight()].max(axis=1)
     corners = values[paths.corners()].max(axis=1, initial=0)
-    return np.maximum(maxima, corners, out=maxima)
+    np.maximum(maxima, corners, out=maxima)
+    return maxima
 
 
 def _frame_barriers(

@@ -122,10 +122,13 @@ class LevelSearch:
         """How many levels were evaluated for the largest and for all contours."""
         return len(self._singles), len(self._multis)
 
-    def _known_ranks(self) -> list[int]:
-        """The ranks at levels with one contour; others are to be overwritten."""
+    def _known_ranks(self, unknown: int) -> list[int]:
+        """The ranks at levels with one contour, and 0 at unknown levels."""
         ranks = self._contours.foreground_ranks
-        return ranks[: self.end] + [0] * (self.num_levels - self.end)
+        ranks = ranks[: self.end] + [0] * (self.num_levels - self.end)
+        for level in _members(unknown):
+            ranks[level] = 0
+        return ranks
 
     # The largest contour
 
@@ -152,8 +155,8 @@ class LevelSearch:
         Returns:
             The rank at each level, 0 to maximum - 1.
         """
-        ranks = self._known_ranks()
         levels = self._several & self._asked
+        ranks = self._known_ranks(levels)
         if not levels:
             return ranks
         low, high = _ends(levels)
@@ -199,7 +202,7 @@ class LevelSearch:
         Returns:
             The rank at each level, 0 to maximum - 1.
         """
-        ranks = self._known_ranks()
+        ranks = self._known_ranks(self._several)
         if self._heights is None:
             return ranks
         quantized = self._contours.quantized
@@ -208,38 +211,42 @@ class LevelSearch:
         for pit in pits:
             levels |= pit.levels
         levels &= self._asked
+        # At levels with one outer contour, a hole can only be better.
+        found = [0] * len(self._reached)
         if levels:
             low, high = _ends(levels)
             # Nothing is asked above the highest of these levels, so that it needs no
             # upper end.
             below = self._multi(low, None)
             above = self._multi(high, None)
-            ranks[low], ranks[high] = below.rank, above.rank
+            found[below.rank] |= 1 << low
+            found[above.rank] |= 1 << high
             inner = _between(levels, low, high)
             self._search_multi(
-                ranks, _Interval(low, below, high, above, inner, self._peaks, pits)
+                found, _Interval(low, below, high, above, inner, self._peaks, pits)
             )
+        for rank, its_levels in enumerate(found):
+            for level in _members(its_levels):
+                ranks[level] = max(ranks[level], rank)
         return ranks
 
-    def _search_multi(self, ranks: list[int], whole: _Interval) -> None:
-        """Fill in the ranks of an interval's levels."""
+    def _search_multi(self, found: list[int], whole: _Interval) -> None:
+        """Add an interval's levels to those that reach each rank."""
         intervals = [whole]
         while intervals:
             each = intervals.pop()
             if not each.below.outer:
-                _fill(ranks, each.levels, 0)
                 continue
-            least, found = self._look_between(each)
-            # Levels with one outer contour are known up to their holes.
-            _fill(ranks, each.levels & self._several, least)
-            levels = found.peak_levels & self._several | found.pit_levels
+            least, open_ = self._look_between(each)
+            found[least] |= each.levels
+            levels = open_.peak_levels & self._several | open_.pit_levels
             levels &= self._reached[least]
             if not levels:
                 continue
             low, high = _ends(levels)
-            middle = _nearest(found.splits & levels or levels, (low + high) // 2)
+            middle = _nearest(open_.splits & levels or levels, (low + high) // 2)
             here = self._multi(middle, common_box(each.below.outer))
-            ranks[middle] = here.rank
+            found[here.rank] |= 1 << middle
             lower, upper = _between(levels, -1, middle), levels >> middle + 1
             upper <<= middle + 1
             if lower:
@@ -248,8 +255,8 @@ class LevelSearch:
                         high=middle,
                         above=here,
                         levels=lower,
-                        peaks=found.peaks,
-                        pits=found.pits,
+                        peaks=open_.peaks,
+                        pits=open_.pits,
                     )
                 )
             if upper:
@@ -258,8 +265,8 @@ class LevelSearch:
                         low=middle,
                         below=here,
                         levels=upper,
-                        peaks=found.peaks,
-                        pits=found.pits,
+                        peaks=open_.peaks,
+                        pits=open_.pits,
                     )
                 )
 
@@ -299,8 +306,9 @@ class LevelSearch:
 def _open_peaks(each: _Interval, bests: dict[Box, int]) -> list[tuple[Extremum, int]]:
     """The peaks that matter between two levels, with their best ranks."""
     found = []
+    levels = each.levels
     for peak in each.peaks:
-        if peak.levels & each.levels:
+        if peak.levels & levels:
             best = _best_around(each, peak, bests)
             if best is not None:
                 found.append((peak, best))
