@@ -95,6 +95,10 @@ class LevelContours:
         self.deltas = list(deltas)
         areas = (targets[:, 2:] - targets[:, :2] + 1).prod(axis=1).tolist()
         self.targets = [(*box, area) for box, area in zip(targets.tolist(), areas)]
+        # A box that matters spans this share of some target. OpenCV's box of a hole
+        # is 2 pixels wider and higher than the hole, and boxes end one pixel later.
+        sides = (targets[:, 2:] - targets[:, :2] + 1).min(axis=0) * self.deltas[0]
+        self.least_hole = tuple(max(int(side * (1 - 1e-9)) - 3, 1) for side in sides)
         # With room for the rounding of the product.
         self.slight_area = min(areas) * self.deltas[0] * (1 - 1e-9)
         self._read_foreground()
@@ -105,9 +109,9 @@ class LevelContours:
         levels = np.arange(int(rows.max()))
         x0, x1 = _extents(columns, levels)
         y0, y1 = _extents(rows, levels)
-        self.foreground: list[list[int]] = np.stack((x0, y0, x1, y1), axis=1).tolist()
-        np.minimum(x1 + 1, self.limits[0], out=x1)
-        np.minimum(y1 + 1, self.limits[1], out=y1)
+        self.foreground = x0, y0, x1, y1
+        x1 = np.minimum(x1 + 1, self.limits[0])
+        y1 = np.minimum(y1 + 1, self.limits[1])
         areas = (x1 - x0 + 1) * (y1 - y0 + 1)
         ious, reaches = np.zeros(len(levels)), np.zeros(len(levels))
         for tx0, ty0, tx1, ty1, target_area in self.targets:
@@ -140,7 +144,7 @@ class LevelContours:
 
     def _contours(self, level: int, within: Optional[Box], mode: int) -> Any:
         """Find the contours within the foreground's box and another one."""
-        x0, y0, x1, y1 = self.foreground[level]
+        x0, y0, x1, y1 = (int(ends[level]) for ends in self.foreground)
         if within is not None:
             x0, y0 = max(x0, within[0]), max(y0, within[1])
             x1, y1 = min(x1, within[2]), min(y1, within[3])
@@ -185,13 +189,17 @@ class LevelContours:
         rank = self.rank(winner.intersections, winner.unions)
         return SingleLevel(rank, area, max(areas), winner)
 
-    def multi(self, level: int, within: Optional[Box]) -> MultiLevel:
+    def multi(
+        self, level: int, within: Optional[Box], has_holes: bool = True
+    ) -> MultiLevel:
         """Evaluate all contours at a level.
 
         Args:
             level: 0 to maximum - 1.
             within: A box that holds all outer contours that matter. Others are cut
                 by it, which neither makes them matter nor makes holes.
+            has_holes: Whether holes may matter. Without them, what lies in a hole is
+                not looked at either: it matters less than what lies around it.
 
         Returns:
             The contours and the best one's rank.
@@ -200,7 +208,8 @@ class LevelContours:
         holes: list[Overlap] = []
         slight_holes: list[Any] = []
         best, slight_area, bounds = 0, self.slight_area, cv2.boundingRect
-        contours, hierarchy = self._contours(level, within, cv2.RETR_CCOMP)
+        mode = cv2.RETR_CCOMP if has_holes else cv2.RETR_EXTERNAL
+        contours, hierarchy = self._contours(level, within, mode)
         parents = hierarchy[0, :, 3].tolist() if len(contours) else ()
         for contour, parent in zip(contours, parents):
             x, y, width, height = bounds(contour)

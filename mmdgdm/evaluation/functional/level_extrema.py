@@ -106,19 +106,55 @@ def find_peaks(
     return _extrema(saddles, values[places], x, y)
 
 
+def hole_levels(quantized: NDArray[np.uint8], width: int, height: int) -> int:
+    """Find the levels at which there may be a hole of some size.
+
+    A hole that spans so many rows crosses one of those that lie so far apart, and
+    there it has higher pixels on both sides; in the same way for columns.
+
+    Args:
+        quantized: (H, W) uint8.
+        width: Least number of columns, at least 1.
+        height: Least number of rows, at least 1.
+
+    Returns:
+        The levels, as bits.
+    """
+    rows = quantized[height - 1 :: height]
+    columns = np.ascontiguousarray(quantized[:, width - 1 :: width].T)
+    return _valley_levels(rows) & _valley_levels(columns)
+
+
+def _valley_levels(lines: NDArray[np.uint8]) -> int:
+    """The levels at which some pixel has a higher one on both sides of its line."""
+    left = np.maximum.accumulate(lines, axis=1)
+    right = np.maximum.accumulate(lines[:, ::-1], axis=1)[:, ::-1]
+    rims = np.minimum(left, right)
+    inside = rims > lines
+    if not inside.any():
+        return 0
+    changes = np.bincount(lines[inside], minlength=256)
+    changes -= np.bincount(rims[inside], minlength=256)
+    bits = np.packbits(changes.cumsum() > 0, bitorder="little")
+    return int.from_bytes(bits.tobytes(), "little")
+
+
 def find_pits(
-    quantized: NDArray[np.uint8], heights: NDArray[np.float32], end: int
+    quantized: NDArray[np.uint8], heights: NDArray[np.float32], levels: int
 ) -> list[Extremum]:
     """Find the pits that may be the lowest pixel of a hole.
 
     Args:
         quantized: (H, W) uint8.
         heights: (H, W), of :func:`ordered_heights`.
-        end: Only levels below it are asked for.
+        levels: The levels that are asked for, as bits.
 
     Returns:
-        The pits.
+        The pits that count at some of them.
     """
+    if not levels:
+        return []
+    end = levels.bit_length()
     shape = quantized.shape
     pits = (heights == cv2.erode(heights, FOUR)).view(np.uint8)
     # Background that touches the frame is no hole.
@@ -137,7 +173,10 @@ def find_pits(
     paths = _paths(x, y, x[nearest], y[nearest], steps, shape)
     found = _path_maxima(values, paths)
     found[order[-1]] = _HIGHEST
-    return _extrema(values[places], np.minimum(found, barriers), x, y)
+    pits = _extrema(values[places], np.minimum(found, barriers), x, y)
+    return [
+        pit._replace(levels=pit.levels & levels) for pit in pits if pit.levels & levels
+    ]
 
 
 def _extrema(

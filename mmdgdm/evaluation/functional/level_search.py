@@ -50,6 +50,7 @@ from mmdgdm.evaluation.functional.level_extrema import (
     Extremum,
     find_peaks,
     find_pits,
+    hole_levels,
     ordered_heights,
 )
 
@@ -107,6 +108,7 @@ class LevelSearch:
             self._asked &= sum(1 << level for level in set(levels))
         self._singles: dict[int, SingleLevel] = {}
         self._multis: dict[int, MultiLevel] = {}
+        self._holes = 0  # levels at which a hole may matter
         self._heights = ordered_heights(quantized) if self.end else None
         self._peaks: list[Extremum] = []
         self._several = 0  # levels at which several peaks count
@@ -193,7 +195,9 @@ class LevelSearch:
     def _multi(self, level: int, within: Optional[Box]) -> MultiLevel:
         found = self._multis.get(level)
         if found is None:
-            found = self._multis[level] = self._contours.multi(level, within)
+            has_holes = bool(self._holes >> level & 1)
+            found = self._contours.multi(level, within, has_holes)
+            self._multis[level] = found
         return found
 
     def rank_multi(self) -> list[int]:
@@ -206,11 +210,12 @@ class LevelSearch:
         if self._heights is None:
             return ranks
         quantized = self._contours.quantized
-        pits = find_pits(quantized, self._heights, self.end)
-        levels = self._several
+        holes = hole_levels(quantized, *self._contours.least_hole) & self._asked
+        pits = find_pits(quantized, self._heights, holes)
+        self._holes = 0
         for pit in pits:
-            levels |= pit.levels
-        levels &= self._asked
+            self._holes |= pit.levels
+        levels = (self._several | self._holes) & self._asked
         # At levels with one outer contour, a hole can only be better.
         found = [0] * len(self._reached)
         if levels:
