@@ -5,19 +5,22 @@ hits are compared at every level of every checked map; the exit status is 1 if t
 is a difference.
 
     python benchmarks/evaluator.py [--metadata DIR ...] [--scoremaps ROOT METADATA]
-        [--maps 30] [--check 5000] [--check-every-image]
+        [--maps 30] [--check 5000] [--check-every-image] [--page FILE.md]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 import cv2
 import numpy as np
+from page import insert_table
 
 from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.level_search import LevelSearch
@@ -169,34 +172,33 @@ def measure(pairs: list[Any], interval: float, is_multi: bool) -> dict[str, floa
     return {name: total / len(pairs) for name, total in seconds.items()}
 
 
-def print_times(groups: dict[str, list[Any]]) -> None:
-    """Print the table of times, ratios and projections."""
+def times_table(groups: dict[str, list[Any]]) -> str:
+    """A Markdown table of times, ratios and projections to whole data sets."""
     first, *others = ENGINES
-    columns = [f"{first} (ms)"]
+    columns = ["thresholds", "contours", "maps", f"{first} (ms)"]
     columns += [text for name in others for text in (f"{name} (ms)", "ratio")]
-    columns += [f"{data} {name} (s)" for data in DATA_SETS for name in ENGINES]
-    print("| thresholds | contours | maps |", " | ".join(columns), "|")
-    print("|" + "---|" * (3 + len(columns)))
-    for interval in INTERVALS:
-        for is_multi in (False, True):
-            rows = {
-                name: measure(pairs, interval, is_multi)
-                for name, pairs in groups.items()
-            }
-            rows["all"] = {
+    columns += [f"{name}, {data} (s)" for data in DATA_SETS for name in ENGINES]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for interval, is_multi in itertools.product(INTERVALS, (False, True)):
+        rows = {
+            name: measure(pairs, interval, is_multi) for name, pairs in groups.items()
+        }
+        if len(rows) > 1:
+            rows["together"] = {
                 name: float(np.mean([row[name] for row in rows.values()]))
                 for name in ENGINES
             }
-            for group, row in rows.items():
-                cells = [f"{row[first] * 1e3:.2f}"]
-                for name in others:
-                    cells.append(f"{row[name] * 1e3:.2f}")
-                    cells.append(f"{row[first] / row[name]:.1f}")
-                for number in DATA_SETS.values():
-                    cells += [f"{row[name] * number:.0f}" for name in ENGINES]
-                kind = "all" if is_multi else "largest"
-                count = len(make_thresholds(interval))
-                print(f"| {count} | {kind} | {group} |", " | ".join(cells), "|")
+        for group, row in rows.items():
+            cells = [str(len(make_thresholds(interval)))]
+            cells += ["all" if is_multi else "largest", group]
+            cells.append(f"{row[first] * 1e3:.2f}")
+            for name in others:
+                cells.append(f"{row[name] * 1e3:.2f}")
+                cells.append(f"{row[first] / row[name]:.1f}")
+            for number in DATA_SETS.values():
+                cells += [f"{row[name] * number:.0f}" for name in ENGINES]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def odd_map(rng: np.random.Generator) -> tuple[Array, Array]:
@@ -268,6 +270,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     parser.add_argument(
         "--check-every-image", action="store_true", help="of --metadata, too"
     )
+    parser.add_argument("--page", type=Path, help="put the tables into this page")
     args = parser.parse_args(argv)
     cv2.setNumThreads(1)
     draw, rng = box_maker(args.metadata), np.random.default_rng(0)
@@ -278,10 +281,14 @@ def main(argv: Optional[list[str]] = None) -> int:
             groups[f"{side} x {side}"] = [
                 (cam_like(rng, boxes[0], side), boxes) for boxes in targets
             ]
-        print_times(groups)
+        tables = {"evaluator": times_table(groups)}
         if args.scoremaps is not None:
-            print("\nStored maps:\n")
-            print_times({"stored": stored_pairs(*args.scoremaps, args.maps)})
+            pairs = stored_pairs(*args.scoremaps, args.maps)
+            tables["evaluator-stored"] = times_table({"stored": pairs})
+        for name, text in tables.items():
+            print(text)
+            if args.page is not None:
+                insert_table(args.page, name, text)
     sets = {f"{args.check} random maps": random_maps(args.check, draw)}
     if args.check_every_image:
         sets["a CAM-like map of every image"] = maps_of_every_image(args.metadata)

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config
+from page import insert_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = {
@@ -54,9 +55,8 @@ def run(data: str, method: str, seed: int, out: Path) -> dict[str, float]:
         checkpoint = (work_dir / "last_checkpoint").read_text().strip()
         test = ("tools/test.py", config, checkpoint, "--work-dir", work_dir / "test")
         call(*test, "--split", "val", "--out", val_json)
-        threshold = json.loads(val_json.read_text())["MaxBoxAcc threshold"]
-        fixed = f"test_evaluator.threshold={threshold}"
-        call(*test, "--out", test_json, "--cfg-options", fixed)
+        # The checkpoint holds the threshold that its last validation chose.
+        call(*test, "--out", test_json)
     return json.loads(test_json.read_text())
 
 
@@ -97,16 +97,6 @@ def table(data: str, results: dict[str, list[dict[str, float]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def insert(page: str, data: str, text: str) -> str:
-    """Put a table between the marks that a page has for its data set."""
-    begin, end = f"<!-- table: {data} -->\n", f"<!-- end: {data} -->\n"
-    before, found, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise SystemExit(f"error: the page has no lines {begin!r} and {end!r}")
-    return f"{before}{begin}{text}{end}{after}"
-
-
 def main() -> None:
     """Parse the arguments, run what is missing, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -127,8 +117,7 @@ def main() -> None:
     text = table(args.data, results)
     print(text)
     if args.page is not None:
-        page = args.page.read_text()
-        args.page.write_text(insert(page, args.data, text))
+        insert_table(args.page, args.data, text)
 
 
 if __name__ == "__main__":

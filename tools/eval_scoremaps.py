@@ -20,7 +20,7 @@ from typing import Optional
 from rich.console import Console
 from rich.progress import Progress
 
-from mmdgdm.apis.curve_plot import save_curves
+from mmdgdm.apis.curve_plot import check_plot_path, save_curves
 from mmdgdm.apis.evaluate import EvaluationSettings, evaluate_scoremaps
 from mmdgdm.apis.report import check_metrics_path, format_metrics, save_metrics
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
@@ -93,6 +93,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate as the command line says."""
     check_metrics_path(args.json, "--json")
+    check_plot_path(args.plot)
     settings = EvaluationSettings(
         interval=args.interval,
         iou_thresholds=tuple(percent / 100 for percent in args.iou),

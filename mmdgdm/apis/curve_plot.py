@@ -44,6 +44,25 @@ def plot_curves(result: Mapping[str, Any]) -> Figure:
     return figure
 
 
+def check_plot_path(path: Union[str, Path, None]) -> None:
+    """Check before a long evaluation that its plot can be written.
+
+    Args:
+        path: The file to be written, or ``None`` for none.
+
+    Raises:
+        ConfigError: If its ending is not that of a picture, or it is a folder.
+    """
+    if path is None:
+        return
+    endings = sorted(Figure().canvas.get_supported_filetypes())
+    if Path(path).suffix.lstrip(".") not in endings or Path(path).is_dir():
+        raise ConfigError(
+            f"Expected `--plot` to be a file that ends in one of {', '.join(endings)}, "
+            f"but got {path}."
+        )
+
+
 def save_curves(result: Mapping[str, Any], path: Union[str, Path]) -> None:
     """Write :func:`plot_curves` as a picture.
 

@@ -45,9 +45,12 @@ def write_class_scores(
         scores: (C,) numbers of each image, by image id.
 
     Raises:
-        DataError: If there is none, the numbers of classes differ, or the file cannot
-            be written.
+        DataError: If there is none, the numbers of classes differ, or the file does
+            not end in ``.npz`` or cannot be written.
     """
+    if Path(path).suffix != ".npz":
+        # numpy would add the ending, and the file would not be found again.
+        raise DataError(f"Expected the scores' file to end in .npz, but got {path}.")
     shapes = {np.shape(row) for row in scores.values()}
     if [len(shape) for shape in shapes] != [1]:
         raise DataError(

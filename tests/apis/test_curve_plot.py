@@ -7,7 +7,7 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from mmdgdm.apis.curve_plot import plot_curves, save_curves
+from mmdgdm.apis.curve_plot import check_plot_path, plot_curves, save_curves
 from mmdgdm.errors import ConfigError
 
 CUTS = np.arange(0, 1, 0.25)
@@ -102,3 +102,11 @@ def test_a_file_that_cannot_be_written(tmp_path, name):
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ConfigError, match=f"The plot cannot be written to .*{name}"):
         save_curves(BOXES, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["plot", "plot.doc", "."])
+def test_the_ending_is_checked_before_the_work(tmp_path, name):
+    with pytest.raises(ConfigError, match="`--plot`"):
+        check_plot_path(tmp_path / name)
+    check_plot_path(tmp_path / "plot.png")
+    check_plot_path(None)

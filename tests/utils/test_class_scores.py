@@ -103,3 +103,8 @@ def test_any_damage_is_an_error_or_does_no_harm(tmp_path, save):
             messages.append(str(error))
     assert len(messages) > 150
     assert all("s.npz" in message for message in messages)
+
+
+def test_another_ending_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"end in \.npz"):
+        write_class_scores(tmp_path / "scores", {"a.jpg": np.array([0.1, 0.9])})
