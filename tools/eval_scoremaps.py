@@ -20,7 +20,6 @@ from typing import Optional
 from rich.console import Console
 from rich.progress import Progress
 
-from mmdgdm.apis.curve_plot import check_plot_path, save_curves
 from mmdgdm.apis.evaluate import EvaluationSettings, evaluate_scoremaps
 from mmdgdm.apis.report import check_metrics_path, format_metrics, save_metrics
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
@@ -92,8 +91,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate as the command line says."""
+    # Here, so that the processes that work on the maps need not load matplotlib.
+    from mmdgdm.apis import curve_plot
+
     check_metrics_path(args.json, "--json")
-    check_plot_path(args.plot)
+    if args.plot is not None:
+        curve_plot.check_plot_path(args.plot)
     settings = EvaluationSettings(
         interval=args.interval,
         iou_thresholds=tuple(percent / 100 for percent in args.iou),
@@ -123,7 +126,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.json is not None:
         save_metrics(result, args.json)
     if args.plot is not None:
-        save_curves(result, args.plot)
+        curve_plot.save_curves(result, args.plot)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

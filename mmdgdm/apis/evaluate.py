@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, Union
 
@@ -113,7 +114,9 @@ def evaluate_scoremaps(
             Without it, scores that need the predicted class are left out.
         allow_missing: Whether images without a map are left out and listed in the
             result; otherwise they are an error.
-        workers: Number of processes. The result does not depend on it.
+        workers: Number of processes. The result does not depend on it. With
+            several, a script must guard its own work by
+            ``if __name__ == "__main__"``.
         progress: Called with the number of images done and of all images.
 
     Returns:
@@ -263,12 +266,20 @@ def _run(
     if workers == 1:
         yield from map(work, chunks)
         return
-    # Each process has a core to itself: threads of OpenCV would only compete.
-    pool = ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,))
+    # Processes start afresh: a copy of one that runs threads, such as those of torch,
+    # may wait for a lock forever.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_use_one_thread
+    )
     try:
         yield from pool.map(work, chunks)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _use_one_thread() -> None:
+    """Each process has a core to itself: threads of OpenCV would only compete."""
+    cv2.setNumThreads(1)
 
 
 def _evaluate_chunk(
