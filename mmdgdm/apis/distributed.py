@@ -103,6 +103,8 @@ def _export_ranks(launcher: str) -> None:
 
 
 def end_processes() -> None:
-    """Leave the process group, if one is running."""
+    """Leave the process group, if one is running, all processes together."""
     if dist.is_available() and dist.is_initialized():
+        # gloo aborts a process whose partners leave while it still talks to them.
+        dist.barrier()
         dist.destroy_process_group()
