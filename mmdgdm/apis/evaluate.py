@@ -134,8 +134,7 @@ def evaluate_scoremaps(
     jobs, missing = _make_jobs(
         split, scoremap_root, scores, settings.topk, allow_missing
     )
-    # Without masks their root has no meaning.
-    root = None if mask_root is None or split.masks is None else Path(mask_root)
+    root = None if mask_root is None else Path(mask_root)
     work = partial(_evaluate_chunk, settings, root)
     outcomes, done = [], 0
     for outcome in _run(work, jobs, workers):

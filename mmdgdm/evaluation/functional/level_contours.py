@@ -26,7 +26,7 @@ class Overlap(NamedTuple):
 
     Attributes:
         box: x0, y0, x1, y1.
-        contour: OpenCV's, or None.
+        contour: OpenCV's.
         intersections: Pixels shared with each target.
         unions: Pixels of the box or each target.
         reach: The best rank that any box within it may have.

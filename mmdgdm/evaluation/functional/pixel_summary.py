@@ -25,7 +25,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.max_box_acc import curve_maximum
 from mmdgdm.evaluation.functional.pxap import (
     ScoreHistograms,
@@ -34,6 +34,7 @@ from mmdgdm.evaluation.functional.pxap import (
     pxap,
     score_histograms,
 )
+from mmdgdm.evaluation.functional.scoremaps import check_fixed_threshold
 
 
 class PixelCounts(NamedTuple):
@@ -67,21 +68,6 @@ class PixelSummary(NamedTuple):
     num_constant: int
 
 
-def check_pixel_threshold(threshold: Optional[float]) -> None:
-    """Check a threshold fixed elsewhere.
-
-    Args:
-        threshold: In [0, 1), or ``None``.
-
-    Raises:
-        ConfigError: If it is neither.
-    """
-    if threshold is not None and not 0 <= threshold < 1:
-        raise ConfigError(
-            f"Expected `threshold` to be None or in [0, 1), but got {threshold!r}."
-        )
-
-
 def count_pixels(
     scores: NDArray[np.float64],
     mask: NDArray[np.uint8],
@@ -103,7 +89,7 @@ def count_pixels(
         DataError: If the map or the mask is malformed.
         ConfigError: If thresholds are malformed.
     """
-    check_pixel_threshold(threshold)
+    check_fixed_threshold(threshold)
     fixed = None
     if threshold is not None:
         fixed = score_histograms(scores, mask, _fixed_cuts(threshold))

@@ -14,14 +14,17 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.coverage import COVERAGE_THRESHOLDS, cover_areas
 from mmdgdm.evaluation.functional.max_box_acc import (
     IOU_THRESHOLDS,
     NUM_LEVELS,
     level_hits,
 )
-from mmdgdm.evaluation.functional.scoremaps import threshold_levels
+from mmdgdm.evaluation.functional.scoremaps import (
+    check_fixed_threshold,
+    threshold_levels,
+)
 
 _NUM_BYTES = NUM_LEVELS // 8
 _NO_RANK = -1
@@ -68,12 +71,9 @@ def coverage_thresholds(threshold: Optional[float] = None) -> NDArray[np.float64
         >>> len(coverage_thresholds()), float(coverage_thresholds(0.37)[-1])
         (20, 0.37)
     """
+    check_fixed_threshold(threshold)
     if threshold is None:
         return COVERAGE_THRESHOLDS
-    if not 0 <= threshold < 1:
-        raise ConfigError(
-            f"Expected `threshold` to be in [0, 1), but got {threshold!r}."
-        )
     return np.append(COVERAGE_THRESHOLDS, threshold)
 
 

@@ -6,7 +6,7 @@ Right, CVPR 2020.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -53,6 +53,21 @@ def make_thresholds(interval: float = DEFAULT_INTERVAL) -> NDArray[np.float64]:
             f"Expected `interval` to be between 0 and 1, but got {interval!r}."
         )
     return np.arange(0, 1, interval)
+
+
+def check_fixed_threshold(threshold: Optional[float]) -> None:
+    """Check a threshold fixed elsewhere.
+
+    Args:
+        threshold: In [0, 1), or ``None``.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if threshold is not None and not 0 <= threshold < 1:
+        raise ConfigError(
+            f"Expected `threshold` to be None or in [0, 1), but got {threshold!r}."
+        )
 
 
 def normalize_scoremap(

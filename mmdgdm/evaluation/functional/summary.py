@@ -61,7 +61,7 @@ from mmdgdm.evaluation.functional.records import (
     coverage_thresholds,
     hits_at,
 )
-from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE
+from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, check_fixed_threshold
 
 #: Shares of the image at which objects become medium and large.
 SIZE_LIMITS = (0.15, 0.50)
@@ -122,10 +122,7 @@ def check_box_settings(
         raise ConfigError(
             f"Expected `topk` to be a list of positive integers, but got {topk!r}."
         )
-    if threshold is not None and not 0 <= threshold < 1:
-        raise ConfigError(
-            f"Expected `threshold` to be None or in [0, 1), but got {threshold!r}."
-        )
+    check_fixed_threshold(threshold)
 
 
 def summarize_boxes(

@@ -13,13 +13,13 @@ from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.pixel_summary import (
     PixelCounts,
     add_counts,
-    check_pixel_threshold,
     count_pixels,
     summarize_pixels,
 )
 from mmdgdm.evaluation.functional.pxap import ScoreHistograms, resize_label_mask
 from mmdgdm.evaluation.functional.scoremaps import (
     DEFAULT_INTERVAL,
+    check_fixed_threshold,
     make_thresholds,
     normalize_scoremap,
 )
@@ -84,7 +84,7 @@ class PxAP(BaseMetric):
         prefix: Optional[str] = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        check_pixel_threshold(threshold)
+        check_fixed_threshold(threshold)
         self.thresholds = make_thresholds(interval)
         self.threshold = threshold
 
