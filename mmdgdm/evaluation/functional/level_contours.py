@@ -95,35 +95,53 @@ class LevelContours:
         self.deltas = list(deltas)
         areas = (targets[:, 2:] - targets[:, :2] + 1).prod(axis=1).tolist()
         self.targets = [(*box, area) for box, area in zip(targets.tolist(), areas)]
-        # A box that matters spans this share of some target. OpenCV's box of a hole
-        # is 2 pixels wider and higher than the hole, and boxes end one pixel later.
-        sides = (targets[:, 2:] - targets[:, :2] + 1).min(axis=0) * self.deltas[0]
-        self.least_hole = tuple(max(int(side * (1 - 1e-9)) - 3, 1) for side in sides)
         # With room for the rounding of the product.
         self.slight_area = min(areas) * self.deltas[0] * (1 - 1e-9)
         self._read_foreground()
 
     def _read_foreground(self) -> None:
         """Find the box of all foreground at each level, and what it reaches."""
-        columns, rows = self.quantized.max(axis=0), self.quantized.max(axis=1)
-        levels = np.arange(int(rows.max()))
-        x0, x1 = _extents(columns, levels)
-        y0, y1 = _extents(rows, levels)
-        self.foreground = x0, y0, x1, y1
+        x0, x1 = _extents(self.quantized.max(axis=0))
+        y0, y1 = _extents(self.quantized.max(axis=1))
+        self.foreground = np.stack((x0, y0, x1, y1), axis=1)
         x1 = np.minimum(x1 + 1, self.limits[0])
         y1 = np.minimum(y1 + 1, self.limits[1])
         areas = (x1 - x0 + 1) * (y1 - y0 + 1)
-        ious, reaches = np.zeros(len(levels)), np.zeros(len(levels))
+        ious, reaches = np.zeros(len(areas)), np.zeros(len(areas))
         for tx0, ty0, tx1, ty1, target_area in self.targets:
             width = np.minimum(x1, tx1) - np.maximum(x0, tx0) + 1
             height = np.minimum(y1, ty1) - np.maximum(y0, ty0) + 1
             shared = np.maximum(width, 0) * np.maximum(height, 0)
             np.maximum(ious, shared / (areas + target_area - shared), out=ious)
             np.maximum(reaches, shared / target_area, out=reaches)
-        ranks = np.searchsorted(self.deltas, ious, side="right")
-        self.foreground_ranks: list[int] = ranks.tolist()
+        self.foreground_ranks = np.searchsorted(self.deltas, ious, side="right")
         # The box shrinks, so that no box at a level can be better than these.
         self.foreground_reach = np.searchsorted(self.deltas, reaches, side="right")
+
+    def hole_lines(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of which each hole that matters crosses one.
+
+        A box that matters shares a part of some target's rows with it. OpenCV's box
+        of a hole begins a row before the hole, and boxes end two rows after it; in
+        the same way for columns.
+
+        Returns:
+            Some rows and some columns, ascending.
+        """
+        rows: set[int] = set()
+        columns: set[int] = set()
+        for x0, y0, x1, y1, _ in self.targets:
+            for lines, low, high in ((columns, x0, x1), (rows, y0, y1)):
+                step = int((high - low + 1) * self.deltas[0] * (1 - 1e-9)) - 3
+                if step > 0:
+                    lines.update(range(low + step - 1, high + 1, step))
+                else:
+                    lines.update(range(low - 2, high + 2))
+        right, bottom = self.limits
+        return (
+            sorted(row for row in rows if 0 <= row <= bottom),
+            sorted(column for column in columns if 0 <= column <= right),
+        )
 
     def rank(self, intersections: list[int], unions: list[int]) -> int:
         """Number of overlaps that the best of some quotients reaches.
@@ -137,14 +155,12 @@ class LevelContours:
         """
         if len(unions) == 1:
             return bisect_right(self.deltas, intersections[0] / unions[0])
-        if len(unions) == 1:
-            return bisect_right(self.deltas, intersections[0] / unions[0])
         best = max([i / u for i, u in zip(intersections, unions)])
         return bisect_right(self.deltas, best)
 
     def _contours(self, level: int, within: Optional[Box], mode: int) -> Any:
         """Find the contours within the foreground's box and another one."""
-        x0, y0, x1, y1 = (int(ends[level]) for ends in self.foreground)
+        x0, y0, x1, y1 = self.foreground[level].tolist()
         if within is not None:
             x0, y0 = max(x0, within[0]), max(y0, within[1])
             x1, y1 = min(x1, within[2]), min(y1, within[3])
@@ -316,10 +332,12 @@ def _holds(found: Overlap, x: int, y: int) -> float:
 
 
 def _extents(
-    profile: NDArray[np.uint8], levels: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last place at which a profile exceeds each level."""
-    first = np.searchsorted(np.maximum.accumulate(profile), levels, side="right")
-    back = np.maximum.accumulate(profile[::-1])
-    last = len(profile) - 1 - np.searchsorted(back, levels, side="right")
-    return first, last
+    profile: NDArray[np.uint8],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and last place at which a profile exceeds each level below its maximum."""
+    ends = []
+    for line in (profile, profile[::-1]):
+        rising = np.maximum.accumulate(line)
+        # The first place above a level comes after all those that are not.
+        ends.append(np.bincount(rising, minlength=1)[:-1].cumsum())
+    return ends[0], len(profile) - 1 - ends[1]

@@ -17,7 +17,8 @@ Sets of levels are integers here, bit v for level v.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,7 +32,6 @@ _LATER_FOUR = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0]], dtype=np.uint8)
 #: Width of the mean that breaks ties. Any width is right; this one leaves few peaks
 #: on the plateaus of maps that were enlarged to 224 pixels.
 _MEAN_WIDTH = 15
-_FAR = 1 << 30
 _HIGHEST = 255
 
 
@@ -51,21 +51,6 @@ class Extremum(NamedTuple):
     stop: int
     x: int
     y: int
-
-
-class _Paths(NamedTuple):
-    """Straight paths between pixels, one per row, each at its own pace."""
-
-    rows: NDArray[np.float64]  # of the row's first pixel in the flattened map
-    columns: NDArray[np.float64]
-
-    def straight(self) -> NDArray[np.int32]:
-        """Pixels of eight-connected paths."""
-        return (self.rows + self.columns).astype(np.int32)
-
-    def corners(self) -> NDArray[np.int32]:
-        """Pixels that make these paths four-connected."""
-        return (self.rows[:, 1:] + self.columns[:, :-1]).astype(np.int32)
 
 
 def ordered_heights(quantized: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -97,83 +82,92 @@ def find_peaks(
     peaks = (heights == cv2.dilate(heights, EIGHT)).view(np.uint8)
     peaks &= quantized > 0
     places = np.flatnonzero(peaks > cv2.dilate(peaks, _LATER_EIGHT))
-    order = np.lexsort((places, heights.ravel()[places]))
-    x, y, nearest, steps = _nearest_next(places, order, quantized.shape[1])
+    # The sort is stable: places decide ties.
+    places = places[heights.ravel()[places].argsort(kind="stable")]
     values = quantized.ravel()
-    paths = _paths(x, y, x[nearest], y[nearest], steps, quantized.shape)
-    saddles = values[paths.straight()].min(axis=1)
-    saddles[order[-1]] = 0
+    x, y, paths = _paths_to_next(places, quantized.shape[1])
+    straight = _places(paths.imag, paths.real, quantized.shape[1])
+    saddles = values[straight].min(axis=1)
+    saddles[-1] = 0
     return _extrema(saddles, values[places], x, y)
 
 
-def hole_levels(quantized: NDArray[np.uint8], width: int, height: int) -> int:
-    """Find the levels at which there may be a hole of some size.
+def hole_levels(
+    quantized: NDArray[np.uint8], rows: Sequence[int], columns: Sequence[int]
+) -> int:
+    """Find the levels at which a hole may cross some row and some column.
 
-    A hole that spans so many rows crosses one of those that lie so far apart, and
-    there it has higher pixels on both sides; in the same way for columns.
+    Where it crosses one, there are higher pixels on both sides in that line.
 
     Args:
         quantized: (H, W) uint8.
-        width: Least number of columns, at least 1.
-        height: Least number of rows, at least 1.
+        rows: Each at most H - 1.
+        columns: Each at most W - 1.
 
     Returns:
         The levels, as bits.
     """
-    rows = quantized[height - 1 :: height]
-    columns = np.ascontiguousarray(quantized[:, width - 1 :: width].T)
-    return _valley_levels(rows) & _valley_levels(columns)
-
-
-def _valley_levels(lines: NDArray[np.uint8]) -> int:
-    """The levels at which some pixel has a higher one on both sides of its line."""
-    left = np.maximum.accumulate(lines, axis=1)
-    right = np.maximum.accumulate(lines[:, ::-1], axis=1)[:, ::-1]
-    rims = np.minimum(left, right)
+    height, width = quantized.shape
+    lines = np.zeros((len(rows) + len(columns), max(height, width)), dtype=np.uint8)
+    # Zeros at the end of a line have nothing higher behind them.
+    lines[: len(rows), :width] = quantized[rows]
+    lines[len(rows) :, :height] = quantized[:, columns].T
+    before = np.maximum.accumulate(lines, axis=1)
+    after = np.maximum.accumulate(lines[:, ::-1], axis=1)[:, ::-1]
+    rims = np.minimum(before, after)
     inside = rims > lines
-    if not inside.any():
-        return 0
-    changes = np.bincount(lines[inside], minlength=256)
-    changes -= np.bincount(rims[inside], minlength=256)
-    bits = np.packbits(changes.cumsum() > 0, bitorder="little")
+    kinds = np.arange(len(lines)) >= len(rows)
+    shift = kinds[:, None] * 256
+    changes = np.bincount((lines + shift)[inside], minlength=512)
+    changes -= np.bincount((rims + shift)[inside], minlength=512)
+    found = changes.cumsum().reshape(2, 256) > 0
+    bits = np.packbits(found[0] & found[1], bitorder="little")
     return int.from_bytes(bits.tobytes(), "little")
 
 
 def find_pits(
-    quantized: NDArray[np.uint8], heights: NDArray[np.float32], levels: int
+    quantized: NDArray[np.uint8],
+    heights: NDArray[np.float32],
+    levels: int,
+    box: Sequence[int],
 ) -> list[Extremum]:
     """Find the pits that may be the lowest pixel of a hole.
 
     Args:
         quantized: (H, W) uint8.
         heights: (H, W), of :func:`ordered_heights`.
-        levels: The levels that are asked for, as bits.
+        levels: The levels that are asked for, as bits; at least one.
+        box: x0, y0, x1, y1 around all pixels above the lowest of these levels. What
+            lies outside is connected to the frame.
 
     Returns:
-        The pits that count at some of them.
+        The pits that count at some of these levels.
     """
-    if not levels:
-        return []
-    end = levels.bit_length()
-    shape = quantized.shape
-    pits = (heights == cv2.erode(heights, FOUR)).view(np.uint8)
+    x0, y0, x1, y1 = box
+    inner = np.ascontiguousarray(quantized[y0 : y1 + 1, x0 : x1 + 1])
+    ordered = np.ascontiguousarray(heights[y0 : y1 + 1, x0 : x1 + 1])
+    pits = (ordered == cv2.erode(ordered, FOUR)).view(np.uint8)
     # Background that touches the frame is no hole.
     pits[[0, -1]] = 0
     pits[:, [0, -1]] = 0
     places = np.flatnonzero(pits > cv2.dilate(pits, _LATER_FOUR))
-    values = quantized.ravel()
-    places = places[values[places] < end]
-    barriers = _frame_barriers(values, places, shape)
+    values = inner.ravel()
+    places = places[values[places] < levels.bit_length()]
+    barriers = _frame_barriers(inner, places)
     kept = values[places] < barriers
     places, barriers = places[kept], barriers[kept]
     if not len(places):
         return []
-    order = np.lexsort((places, -heights.ravel()[places]))
-    x, y, nearest, steps = _nearest_next(places, order, shape[1])
-    paths = _paths(x, y, x[nearest], y[nearest], steps, shape)
-    found = _path_maxima(values, paths)
-    found[order[-1]] = _HIGHEST
-    pits = _extrema(values[places], np.minimum(found, barriers), x, y)
+    order = (-ordered.ravel()[places]).argsort(kind="stable")
+    places, barriers = places[order], barriers[order]
+    width = inner.shape[1]
+    x, y, paths = _paths_to_next(places, width)
+    found = values[_places(paths.imag, paths.real, width)].max(axis=1)
+    # These make the paths four-connected.
+    corners = _places(paths.imag[:, 1:], paths.real[:, :-1], width)
+    np.maximum(found, values[corners].max(axis=1), out=found)
+    found[-1] = _HIGHEST
+    pits = _extrema(values[places], np.minimum(found, barriers), x + x0, y + y0)
     return [
         pit._replace(levels=pit.levels & levels) for pit in pits if pit.levels & levels
     ]
@@ -182,8 +176,8 @@ def find_pits(
 def _extrema(
     firsts: NDArray[np.uint8],
     stops: NDArray[np.uint8],
-    x: NDArray[np.int32],
-    y: NDArray[np.int32],
+    x: NDArray[np.signedinteger],
+    y: NDArray[np.signedinteger],
 ) -> list[Extremum]:
     table = np.stack((firsts, stops, x, y), axis=1)[firsts < stops]
     return [
@@ -192,58 +186,43 @@ def _extrema(
     ]
 
 
-def _nearest_next(
-    places: NDArray[np.intp], order: NDArray[np.intp], width: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.intp], NDArray[np.int32]]:
-    """For each place, the nearest one that comes later in the order, and how far.
+def _paths_to_next(
+    places: NDArray[np.intp], width: int
+) -> tuple[
+    NDArray[np.signedinteger], NDArray[np.signedinteger], NDArray[np.complex128]
+]:
+    """Columns and rows of places, and the path to the nearest later one of each.
 
-    The last one is nearest to itself.
+    A path is a row of pixels, x + iy, at most a pixel apart each way, all of the same
+    number. That of the last place stays there.
     """
-    y, x = (part.astype(np.int32) for part in np.divmod(places, width))
-    ranks = np.empty(len(order), dtype=np.int32)
-    ranks[order] = np.arange(len(order))
-    distances = np.maximum(abs(x[:, None] - x), abs(y[:, None] - y))
-    distances[ranks <= ranks[:, None]] = _FAR
-    last = order[-1]
-    distances[last, last] = 0
+    y, x = np.divmod(places, width)
+    points = x + 1j * y
+    distances = abs(points[:, None] - points)
+    distances[np.tri(len(places), dtype=np.bool_)] = np.inf
     nearest = distances.argmin(axis=1)
-    return x, y, nearest, distances[np.arange(len(order)), nearest]
+    nearest[-1] = len(places) - 1
+    spans = points[nearest] - points
+    steps = int(abs(spans).max()) + 1
+    pace = np.arange(steps + 1) / steps
+    return x, y, np.rint(points[:, None] + spans[:, None] * pace)
 
 
-def _paths(
-    x: NDArray[np.int32],
-    y: NDArray[np.int32],
-    to_x: NDArray[np.int32],
-    to_y: NDArray[np.int32],
-    steps: NDArray[np.int32],
-    shape: tuple[int, ...],
-) -> _Paths:
-    """Straight paths, one pixel a step; those that are there wait for the others."""
-    pace = np.arange(int(steps.max()) + 1, dtype=np.float64)
-    parts = np.minimum(pace / np.maximum(steps, 1)[:, None], 1)
-    rows = (np.rint((to_y - y)[:, None] * parts) + y[:, None]) * shape[1]
-    columns = np.rint((to_x - x)[:, None] * parts) + x[:, None]
-    return _Paths(rows, columns)
-
-
-def _path_maxima(values: NDArray[np.uint8], paths: _Paths) -> NDArray[np.uint8]:
-    maxima: NDArray[np.uint8] = values[paths.straight()].max(axis=1)
-    corners = values[paths.corners()].max(axis=1, initial=0)
-    np.maximum(maxima, corners, out=maxima)
-    return maxima
+def _places(rows: NDArray[Any], columns: NDArray[Any], width: int) -> NDArray[np.intp]:
+    """Pixels of the flattened map."""
+    places: NDArray[np.intp] = (rows * width + columns).astype(np.intp)
+    return places
 
 
 def _frame_barriers(
-    values: NDArray[np.uint8], places: NDArray[np.intp], shape: tuple[int, ...]
+    quantized: NDArray[np.uint8], places: NDArray[np.intp]
 ) -> NDArray[np.uint8]:
-    """The highest value on the shortest way from each place to the frame."""
-    if not len(places):
-        return np.zeros(0, dtype=np.uint8)
-    y, x = (part.astype(np.int32) for part in np.divmod(places, shape[1]))
-    right, bottom = shape[1] - 1, shape[0] - 1
-    ways = np.stack((x, right - x, y, bottom - y))
-    side = ways.argmin(axis=0)
-    to_x = np.where(side == 0, 0, np.where(side == 1, right, x))
-    to_y = np.where(side == 2, 0, np.where(side == 3, bottom, y))
-    paths = _paths(x, y, to_x, to_y, ways.min(axis=0), shape)
-    return _path_maxima(values, paths)
+    """The highest value on the way from each place to the frame's easiest side."""
+    y, x = np.divmod(places, quantized.shape[1])
+    each = np.arange(len(places))
+    barriers = np.full(len(places), _HIGHEST, dtype=np.uint8)
+    for lines, ends in ((quantized[y], x), (quantized.T[x], y)):
+        before = np.maximum.accumulate(lines, axis=1)[each, ends]
+        after = np.maximum.accumulate(lines[:, ::-1], axis=1)[each, -1 - ends]
+        np.minimum(barriers, np.minimum(before, after), out=barriers)
+    return barriers

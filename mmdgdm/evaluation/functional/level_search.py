@@ -30,11 +30,11 @@ Sets of levels are integers, bit v for level v.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.evaluation.functional.level_contours import (
     Box,
@@ -53,6 +53,11 @@ from mmdgdm.evaluation.functional.level_extrema import (
     hole_levels,
     ordered_heights,
 )
+
+#: Up to so many levels with holes it is cheaper to look at each than to find pits.
+_FEW_HOLES = 4
+#: In no hole.
+_NOWHERE = -1, -1
 
 
 class _Interval(NamedTuple):
@@ -93,7 +98,7 @@ class LevelSearch:
         quantized: NDArray[np.uint8],
         targets: NDArray[np.int64],
         deltas: Sequence[float],
-        levels: Optional[Iterable[int]] = None,
+        levels: Optional[ArrayLike] = None,
     ) -> None:
         self._contours = LevelContours(quantized, targets, deltas)
         reach = self._contours.foreground_reach
@@ -105,7 +110,7 @@ class LevelSearch:
         self.end = self._reached[0].bit_length()
         self._asked = self._reached[0]
         if levels is not None:
-            self._asked &= sum(1 << level for level in set(levels))
+            self._asked &= _pack(levels)
         self._singles: dict[int, SingleLevel] = {}
         self._multis: dict[int, MultiLevel] = {}
         self._holes = 0  # levels at which a hole may matter
@@ -124,12 +129,11 @@ class LevelSearch:
         """How many levels were evaluated for the largest and for all contours."""
         return len(self._singles), len(self._multis)
 
-    def _known_ranks(self, unknown: int) -> list[int]:
+    def _known_ranks(self, unknown: int) -> NDArray[np.int64]:
         """The ranks at levels with one contour, and 0 at unknown levels."""
-        ranks = self._contours.foreground_ranks
-        ranks = ranks[: self.end] + [0] * (self.num_levels - self.end)
-        for level in _members(unknown):
-            ranks[level] = 0
+        ranks = self._contours.foreground_ranks.copy()
+        ranks[self.end :] = 0
+        ranks[_mask(unknown, self.num_levels)] = 0
         return ranks
 
     # The largest contour
@@ -160,9 +164,11 @@ class LevelSearch:
         levels = self._several & self._asked
         ranks = self._known_ranks(levels)
         if not levels:
-            return ranks
+            return _listed(ranks)
+        found = [0] * len(self._reached)
         low, high = _ends(levels)
-        ranks[low], ranks[high] = self._single(low).rank, self._single(high).rank
+        for end in (low, high):
+            found[self._single(end).rank] |= 1 << end
         intervals = [(low, high)]
         while intervals:
             low, high = intervals.pop()
@@ -171,11 +177,19 @@ class LevelSearch:
                 continue
             rank = self._rank_between(self._single(low), self._single(high))
             if rank is not None:
-                _fill(ranks, inner, rank)
+                found[rank] |= inner
                 continue
             middle = _nearest(inner, (low + high) // 2)
-            ranks[middle] = self._single(middle).rank
+            found[self._single(middle).rank] |= 1 << middle
             intervals += [(low, middle), (middle, high)]
+        return _listed(np.maximum(ranks, self._best_ranks(found)))
+
+    def _best_ranks(self, found: list[int]) -> NDArray[np.int64]:
+        """The highest rank of each level, from the levels of each rank."""
+        ranks = np.zeros(self.num_levels, dtype=np.int64)
+        for rank, levels in enumerate(found):
+            if levels:
+                ranks[_mask(levels, self.num_levels)] = rank
         return ranks
 
     def _rank_between(self, below: SingleLevel, above: SingleLevel) -> Optional[int]:
@@ -208,10 +222,16 @@ class LevelSearch:
         """
         ranks = self._known_ranks(self._several)
         if self._heights is None:
-            return ranks
+            return _listed(ranks)
         quantized = self._contours.quantized
-        holes = hole_levels(quantized, *self._contours.least_hole) & self._asked
-        pits = find_pits(quantized, self._heights, holes)
+        holes = hole_levels(quantized, *self._contours.hole_lines()) & self._asked
+        pits = []
+        if bin(holes).count("1") > _FEW_HOLES:
+            box = self._contours.foreground[_ends(holes)[0]].tolist()
+            pits = find_pits(quantized, self._heights, holes, box)
+        elif holes:
+            low, high = _ends(holes)
+            pits = [Extremum(holes, low, high + 1, *_NOWHERE)]
         self._holes = 0
         for pit in pits:
             self._holes |= pit.levels
@@ -230,10 +250,7 @@ class LevelSearch:
             self._search_multi(
                 found, _Interval(low, below, high, above, inner, self._peaks, pits)
             )
-        for rank, its_levels in enumerate(found):
-            for level in _members(its_levels):
-                ranks[level] = max(ranks[level], rank)
-        return ranks
+        return _listed(np.maximum(ranks, self._best_ranks(found)))
 
     def _search_multi(self, found: list[int], whole: _Interval) -> None:
         """Add an interval's levels to those that reach each rank."""
@@ -254,25 +271,14 @@ class LevelSearch:
             found[here.rank] |= 1 << middle
             lower, upper = _between(levels, -1, middle), levels >> middle + 1
             upper <<= middle + 1
+            rest = open_.peaks, open_.pits
             if lower:
                 intervals.append(
-                    each._replace(
-                        high=middle,
-                        above=here,
-                        levels=lower,
-                        peaks=open_.peaks,
-                        pits=open_.pits,
-                    )
+                    _Interval(each.low, each.below, middle, here, lower, *rest)
                 )
             if upper:
                 intervals.append(
-                    each._replace(
-                        low=middle,
-                        below=here,
-                        levels=upper,
-                        peaks=open_.peaks,
-                        pits=open_.pits,
-                    )
+                    _Interval(middle, here, each.high, each.above, upper, *rest)
                 )
 
     def _look_between(self, each: _Interval) -> tuple[int, _Open]:
@@ -359,16 +365,22 @@ def _between(levels: int, low: int, high: int) -> int:
     return levels & (1 << high) - (1 << low + 1) if high > low + 1 else 0
 
 
-def _members(levels: int) -> Iterator[int]:
-    while levels:
-        lowest = levels & -levels
-        yield lowest.bit_length() - 1
-        levels ^= lowest
+def _mask(levels: int, size: int) -> NDArray[np.bool_]:
+    """Whether each level from 0 on is among some levels."""
+    packed = np.frombuffer(levels.to_bytes(32, "little"), dtype=np.uint8)
+    return np.unpackbits(packed, count=size, bitorder="little").view(np.bool_)
 
 
-def _fill(ranks: list[int], levels: int, rank: int) -> None:
-    for level in _members(levels):
-        ranks[level] = rank
+def _listed(ranks: NDArray[np.int64]) -> list[int]:
+    out: list[int] = ranks.tolist()
+    return out
+
+
+def _pack(levels: ArrayLike) -> int:
+    """The bits of some levels."""
+    mask = np.zeros(256, dtype=np.bool_)
+    mask[np.asarray(levels, dtype=np.intp)] = True
+    return int.from_bytes(np.packbits(mask, bitorder="little").tobytes(), "little")
 
 
 def _nearest(levels: int, middle: int) -> int:
