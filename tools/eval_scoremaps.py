@@ -24,7 +24,6 @@ from mmdgdm.apis.evaluate import EvaluationSettings, evaluate_scoremaps
 from mmdgdm.apis.report import check_metrics_path, format_metrics, save_metrics
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
 from mmdgdm.utils.commands import run_command
-from mmdgdm.utils.thresholds import read_threshold
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -101,7 +100,6 @@ def evaluate(args: argparse.Namespace) -> None:
         interval=args.interval,
         iou_thresholds=tuple(percent / 100 for percent in args.iou),
         topk=tuple(args.topk),
-        threshold=None if args.threshold is None else read_threshold(args.threshold),
     )
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("score maps", total=None)
@@ -109,6 +107,7 @@ def evaluate(args: argparse.Namespace) -> None:
             args.scoremap_root,
             args.metadata_dir,
             settings=settings,
+            threshold=args.threshold,
             mask_root=args.mask_root,
             scores=args.scores,
             allow_missing=args.allow_missing,

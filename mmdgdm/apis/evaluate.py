@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -39,6 +39,7 @@ from mmdgdm.evaluation.functional.summary import check_box_settings, summarize_b
 from mmdgdm.utils.class_scores import read_class_scores
 from mmdgdm.utils.metadata import SplitMetadata, read_split
 from mmdgdm.utils.scoremap_files import find_scoremaps, read_scoremap
+from mmdgdm.utils.thresholds import BOX_THRESHOLD, MASK_THRESHOLD, read_threshold
 from mmdgdm.version import __version__
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -92,6 +93,7 @@ def evaluate_scoremaps(
     metadata: PathLike,
     *,
     settings: EvaluationSettings = EvaluationSettings(),
+    threshold: Optional[str] = None,
     mask_root: Optional[PathLike] = None,
     scores: Optional[PathLike] = None,
     allow_missing: bool = False,
@@ -109,6 +111,9 @@ def evaluate_scoremaps(
         scoremap_root: Folder of the maps, ``<root>/<image id>.npy``.
         metadata: Folder of the split in the benchmark's text form.
         settings: What is computed.
+        threshold: In place of that of the settings, a text: a number, or the path of
+            the ``.json`` result of val, which must be of the same kind, boxes or
+            masks.
         mask_root: Folder that the mask paths of the metadata start from.
         scores: A file of class scores; see :mod:`mmdgdm.utils.class_scores`.
             Without it, scores that need the predicted class are left out.
@@ -127,9 +132,12 @@ def evaluate_scoremaps(
         ConfigError: If an argument is malformed.
         DataError: If a file is missing or malformed; names image and file.
     """
+    split = read_split(metadata)
+    if threshold is not None:
+        metric = BOX_THRESHOLD if split.masks is None else MASK_THRESHOLD
+        settings = replace(settings, threshold=read_threshold(threshold, metric))
     _check_arguments(settings, workers)
     thresholds = make_thresholds(settings.interval)
-    split = read_split(metadata)
     _check_mask_root(split, metadata, mask_root)
     jobs, missing = _make_jobs(
         split, scoremap_root, scores, settings.topk, allow_missing

@@ -9,8 +9,10 @@ from typing import Any
 
 from mmdgdm.errors import ConfigError
 
-#: Metrics whose best threshold on val is the one for test, boxes before pixels.
-CALIBRATING_METRICS = ("MaxBoxAcc threshold", "Pixel IoU threshold")
+#: The metric whose best threshold on val is the one for test: for boxes, for masks.
+BOX_THRESHOLD = "MaxBoxAcc threshold"
+MASK_THRESHOLD = "Pixel IoU threshold"
+CALIBRATING_METRICS = (BOX_THRESHOLD, MASK_THRESHOLD)
 
 
 def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -33,12 +35,14 @@ def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def read_threshold(text: str) -> float:
+def read_threshold(text: str, metric: str) -> float:
     """Read a threshold: a number, or the result file of an evaluation on val.
 
     Args:
         text: A number in [0, 1), or the path of a ``.json`` file that
             ``tools/eval_scoremaps.py --json`` or ``tools/test.py --out`` wrote.
+        metric: Which of ``CALIBRATING_METRICS`` a file must hold: a threshold that
+            is best for boxes says nothing about masks.
 
     Returns:
         The threshold.
@@ -49,13 +53,13 @@ def read_threshold(text: str) -> float:
     try:
         threshold = float(text)
     except ValueError:
-        threshold = _threshold_of_file(Path(text))
+        threshold = _threshold_of_file(Path(text), metric)
     if not 0 <= threshold < 1:
         raise ConfigError(f"Expected a threshold in [0, 1), but got {text}.")
     return threshold
 
 
-def _threshold_of_file(path: Path) -> float:
+def _threshold_of_file(path: Path, metric: str) -> float:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -73,12 +77,12 @@ def _threshold_of_file(path: Path) -> float:
             f"but got one that was scored at a fixed threshold, {sorted(fixed)[0]}."
         )
     found = calibrated_thresholds(metrics)
-    for name in CALIBRATING_METRICS:
-        if name in found:
-            return found[name]
-    if len(found) == 1:
-        return next(iter(found.values()))
+    if metric in found:
+        return found[metric]
+    prefixed = {name: v for name, v in found.items() if name.endswith("/" + metric)}
+    if len(prefixed) == 1:
+        return next(iter(prefixed.values()))
     raise ConfigError(
-        f"Expected {path} to hold one of {', '.join(map(repr, CALIBRATING_METRICS))}, "
-        f"but got {len(found)} such entries with a prefix."
+        f"Expected {path} to hold {metric!r}, but got {len(prefixed)} such entries "
+        f"with a prefix, and {', '.join(map(repr, found)) or 'none'} in all."
     )

@@ -374,6 +374,17 @@ def test_masks_match_the_reference(masked):
     assert plain(evaluate_masks(root, workers=2)) == plain(found)
 
 
+def test_the_threshold_of_boxes_is_refused_for_masks(masked):
+    root, _ = masked
+    path = root / "val.json"
+    path.write_text('{"MaxBoxAcc threshold": 0.25}')
+    with pytest.raises(ConfigError, match=r"val.json to hold 'Pixel IoU threshold'"):
+        evaluate_masks(root, threshold=str(path))
+    path.write_text('{"MaxBoxAcc threshold": 0.25, "Pixel IoU threshold": 0.5}')
+    found = evaluate_masks(root, threshold=str(path))
+    assert found["evaluated"]["threshold"] == 0.5
+
+
 def test_class_scores_beside_masks(masked):
     root, _ = masked
     scores = {f"{k}.jpg": row for k, row in zip("abc", np.eye(3)[[0, 1, 1]])}

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.utils.thresholds import calibrated_thresholds, read_threshold
+from mmdgdm.utils.thresholds import (
+    BOX_THRESHOLD,
+    MASK_THRESHOLD,
+    calibrated_thresholds,
+    read_threshold,
+)
 
 
 def test_only_the_calibrating_entries_count():
@@ -27,13 +32,13 @@ def test_only_the_calibrating_entries_count():
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("0.25", 0.25), ("3e-1", 0.3)])
 def test_numbers(text, value):
-    assert read_threshold(text) == value
+    assert read_threshold(text, BOX_THRESHOLD) == value
 
 
 @pytest.mark.parametrize("text", ["1", "-0.1", "25", "nan", "inf"])
 def test_numbers_out_of_range(text):
     with pytest.raises(ConfigError, match=rf"\[0, 1\), but got {text}"):
-        read_threshold(text)
+        read_threshold(text, BOX_THRESHOLD)
 
 
 @pytest.fixture
@@ -55,14 +60,13 @@ def write(tmp_path):
         {"MaxBoxAcc threshold": 0.25, "MaxBoxAcc": 70.0},
         {"metrics": {"MaxBoxAcc threshold": 0.25}, "MaxBoxAcc threshold": 0.9},
         {"wsol/MaxBoxAcc threshold": 0.25, "GT-known threshold": 0.9},
-        {"metrics": {"Pixel IoU threshold": 0.25, "PxAP": None}},
         {"Pixel IoU threshold": 0.9, "MaxBoxAcc threshold": 0.25},
         {"MaxBoxAcc threshold": 0.25, "other/MaxBoxAcc threshold": 0.9},
         {"MaxBoxAcc threshold": 0.25, "note": "text", "GT-known_classes": [1, 2]},
     ],
 )
 def test_results_of_val(write, content):
-    assert read_threshold(write(content)) == 0.25
+    assert read_threshold(write(content), BOX_THRESHOLD) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_results_of_val(write, content):
 )
 def test_results_at_a_fixed_threshold_are_no_val(write, content):
     with pytest.raises(ConfigError, match=r"val.json.*at a fixed threshold, 0.625"):
-        read_threshold(write(content))
+        read_threshold(write(content), BOX_THRESHOLD)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +102,24 @@ def test_results_at_a_fixed_threshold_are_no_val(write, content):
 )
 def test_files_that_hold_no_threshold(write, content, match):
     with pytest.raises(ConfigError, match=match):
-        read_threshold(write(content))
+        read_threshold(write(content), BOX_THRESHOLD)
+
+
+@pytest.mark.parametrize("prefix", ["", "wsol/"])
+def test_boxes_and_masks_have_thresholds_of_their_own(write, prefix):
+    both = {BOX_THRESHOLD: 0.25, prefix + MASK_THRESHOLD: 0.5, "PxAP": None}
+    path = write({"metrics": both})
+    assert read_threshold(path, BOX_THRESHOLD) == 0.25
+    assert read_threshold(path, MASK_THRESHOLD) == 0.5
+    path = write({prefix + MASK_THRESHOLD: 0.5})
+    with pytest.raises(
+        ConfigError, match=rf"{BOX_THRESHOLD}.*'{prefix}{MASK_THRESHOLD}'"
+    ):
+        read_threshold(path, BOX_THRESHOLD)
 
 
 def test_files_that_are_not_readable(tmp_path):
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     for name in ("nowhere.json", "", "binary.json"):
         with pytest.raises(ConfigError, match=r"to be a number or the .json result"):
-            read_threshold(str(tmp_path / name))
+            read_threshold(str(tmp_path / name), BOX_THRESHOLD)
