@@ -1,6 +1,13 @@
 """Steps of data pipelines: loading images and masks, packing inputs."""
 
 from mmdgdm.datasets.transforms.formatting import PackWSOLInputs, check_pipeline
+from mmdgdm.datasets.transforms.hide_and_seek import HideAndSeek
 from mmdgdm.datasets.transforms.loading import LoadWSOLImage, LoadWSOLMask
 
-__all__ = ["LoadWSOLImage", "LoadWSOLMask", "PackWSOLInputs", "check_pipeline"]
+__all__ = [
+    "HideAndSeek",
+    "LoadWSOLImage",
+    "LoadWSOLMask",
+    "PackWSOLInputs",
+    "check_pipeline",
+]

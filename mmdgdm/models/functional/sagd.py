@@ -146,11 +146,13 @@ def spatial_mask(
     seed_prob: float = 1.0,
     draw: str = "batch",
     scale: str = "plain",
+    importance: bool = True,
 ) -> Tensor:
     r"""Draw the mask of one forward pass: drop mask or importance map.
 
     The drop mask is 0 in the discriminative region and in the background, else
-    1. It is taken with probability ``drop_prob``, otherwise the importance map.
+    1. It is taken with probability ``drop_prob``, otherwise the importance map, or
+    ones without it.
 
     Args:
         attention: Map s.
@@ -162,6 +164,7 @@ def spatial_mask(
         draw: ``"batch"``: one draw for all samples. ``"sample"``: one each.
         scale: ``"plain"``, or ``"mean"`` to keep each sample's mean activation
             (:func:`keep_mean`, :func:`importance_map`).
+        importance: Whether there is an importance map.
 
     Returns:
         The map that multiplies the features, in the dtype of ``attention``.
@@ -173,4 +176,8 @@ def spatial_mask(
         drop_mask = keep_mean(drop_mask, attention)
     draws = attention.shape[0] if draw == "sample" else 1
     drop = torch.rand((draws, 1, 1, 1), device=attention.device) < drop_prob
-    return torch.where(drop, drop_mask, importance_map(attention, scale))
+    if importance:
+        kept = importance_map(attention, scale)
+    else:
+        kept = torch.ones_like(attention)
+    return torch.where(drop, drop_mask, kept)

@@ -4,6 +4,7 @@ from mmdgdm.models.necks.adl import ADL
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.models.necks.cagd import CAGD
 from mmdgdm.models.necks.dgdm import DGDM
+from mmdgdm.models.necks.drop_block import DropBlock
 from mmdgdm.models.necks.sagd import SAGD
 
-__all__ = ["ADL", "CAGD", "DGDM", "SAGD", "AttentionDropout"]
+__all__ = ["ADL", "CAGD", "DGDM", "SAGD", "AttentionDropout", "DropBlock"]

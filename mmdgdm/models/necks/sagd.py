@@ -39,8 +39,8 @@ class SAGD(AttentionDropout):
     two maps: ADL, Choe and Shim, arXiv 1908.10028; blocks: DropBlock, Ghiasi et
     al., arXiv 1810.12890. The paper's abstract fixes the erasing of contiguous
     discriminative regions and the split of foreground from background. All values
-    and the arguments ``draw``, ``seed_prob``, ``scale`` and ``detach`` are choices
-    of this project.
+    and the arguments ``draw``, ``seed_prob``, ``scale``, ``importance`` and
+    ``detach`` are choices of this project.
 
     Args:
         drop_prob: Probability of the drop mask, in [0, 1].
@@ -56,6 +56,8 @@ class SAGD(AttentionDropout):
         scale: ``"plain"`` as above; ``"mean"`` keeps each sample's mean
             activation, with the importance map
             :math:`2\sigma((s - \bar s)/std(s))`.
+        importance: Whether passes without a drop mask use the importance map;
+            otherwise they leave F as it is.
         detach: Whether the gradient is kept from flowing through the attention.
 
     Raises:
@@ -78,6 +80,7 @@ class SAGD(AttentionDropout):
         seed_prob: float = 1.0,
         draw: str = "sample",
         scale: str = "plain",
+        importance: bool = True,
         detach: bool = False,
         init_cfg: Optional[dict] = None,
     ) -> None:
@@ -97,6 +100,7 @@ class SAGD(AttentionDropout):
         self.seed_prob = check_share("seed_prob", seed_prob, low_open=True)
         self.draw = check_choice("draw", draw, ("batch", "sample"))
         self.scale = check_choice("scale", scale, ("plain", "mean"))
+        self.importance = bool(importance)
         self.detach = bool(detach)
 
     def mask(self, feat: Tensor) -> Tensor:
@@ -118,6 +122,7 @@ class SAGD(AttentionDropout):
             self.seed_prob,
             self.draw,
             self.scale,
+            self.importance,
         )
 
     def drop(self, feat: Tensor) -> Tensor:
@@ -130,5 +135,6 @@ class SAGD(AttentionDropout):
             f"drop_prob={self.drop_prob}, drop_threshold={self.drop_threshold}, "
             f"block_size={self.block_size}, bg_threshold={self.bg_threshold}, "
             f"seed_prob={self.seed_prob}, draw={self.draw!r}, "
-            f"scale={self.scale!r}, detach={self.detach}"
+            f"scale={self.scale!r}, importance={self.importance}, "
+            f"detach={self.detach}"
         )

@@ -163,3 +163,13 @@ def test_the_factor_is_bounded_so_that_nothing_overflows():
     # A peak that holds nearly everything is erased: 1e6 / 1 would be the factor.
     attention = as_map([[1e6, 1.0]])
     assert keep_mean(as_map([[0, 1]]), attention)[0, 0, 0].tolist() == [0, 10]
+
+
+def test_without_importance_map_a_pass_without_drop_changes_nothing():
+    attention = torch.rand(3, 1, 4, 4)
+    settings = dict(drop_threshold=0.8, block_size=1, bg_threshold=0.0)
+    mask = spatial_mask(attention, 0.0, **settings, importance=False)
+    assert torch.equal(mask, torch.ones_like(attention))
+    mask = spatial_mask(attention, 1.0, **settings, importance=False)
+    peak = attention.amax(dim=(2, 3), keepdim=True)
+    assert torch.equal(mask, (attention < 0.8 * peak).float())

@@ -11,7 +11,7 @@ from torch import nn
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional import importance_map, spatial_attention
-from mmdgdm.models.necks import ADL, CAGD, DGDM, SAGD
+from mmdgdm.models.necks import ADL, CAGD, DGDM, SAGD, DropBlock
 
 LAYERS = {
     "CAGD": lambda: CAGD(keep_ratio=0.5),
@@ -23,6 +23,8 @@ LAYERS = {
     "DGDM-no-sagd": lambda: DGDM(sagd=None),
     "DGDM-no-cagd": lambda: DGDM(cagd=None),
     "ADL": ADL,
+    "DropBlock": lambda: DropBlock(drop_prob=0.3),
+    "DropBlock-shared": lambda: DropBlock(drop_prob=0.3, shared=True),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
@@ -182,7 +184,7 @@ def test_layers_have_no_parameters(name):
     assert not list(make(name).state_dict())
 
 
-@pytest.mark.parametrize("name", ["CAGD", "SAGD", "DGDM", "ADL"])
+@pytest.mark.parametrize("name", ["CAGD", "SAGD", "DGDM", "ADL", "DropBlock"])
 def test_registered_under_the_scope_alone(name):
     assert type(ROOT_MODELS.build(dict(type=f"mmdgdm.{name}"))).__name__ == name
 
