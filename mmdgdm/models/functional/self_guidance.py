@@ -1,0 +1,81 @@
+"""What ACoL and SPG do with a class's map: normalise, erase by it, seed masks."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+#: Value of pixels of a seed mask that are neither object nor background.
+IGNORED = 255.0
+
+
+def min_max(maps: Tensor) -> Tensor:
+    r"""Stretch each map to [0, 1]: :math:`(m - \min m) / (\max m - \min m)`.
+
+    Args:
+        maps: (..., H, W).
+
+    Returns:
+        The maps, float32; constant ones become zeros.
+    """
+    maps = maps.float()
+    low = maps.amin(dim=(-2, -1), keepdim=True)
+    span = maps.amax(dim=(-2, -1), keepdim=True) - low
+    return torch.where(span > 0, (maps - low) / span.clamp_min(1e-12), 0.0)
+
+
+def erase_attended(feat: Tensor, attention: Tensor, threshold: float) -> Tensor:
+    """Set features to zero where an attention map reaches a threshold.
+
+    Args:
+        feat: (N, C, H, W).
+        attention: (N, 1, H, W) in [0, 1].
+        threshold: Of the erased attention.
+
+    Returns:
+        The features, (N, C, H, W); the mask carries no gradient.
+    """
+    return feat * (attention < threshold).to(feat.dtype)
+
+
+def seed_mask(attention: Tensor, high: float, low: float, min_seeds: int) -> Tensor:
+    """Mark sure object and sure background of an attention map.
+
+    1 where the attention exceeds ``high``, 0 where it is below ``low``, and
+    :data:`IGNORED` elsewhere. A map with fewer than ``min_seeds`` pixels above
+    ``high`` takes 0.7 of its maximum in place of ``high``.
+
+    Args:
+        attention: (N, 1, H, W) in [0, 1].
+        high: Threshold of the object.
+        low: Threshold of the background.
+        min_seeds: Least number of pixels of the object.
+
+    Returns:
+        (N, 1, H, W), without gradient.
+    """
+    attention = attention.detach()
+    few = (attention > high).sum(dim=(1, 2, 3), keepdim=True) < min_seeds
+    own = 0.7 * attention.amax(dim=(1, 2, 3), keepdim=True)
+    objects = attention > torch.where(few, own, torch.full_like(own, high))
+    mask = torch.full_like(attention, IGNORED)
+    mask = torch.where(objects, torch.ones_like(mask), mask)
+    return torch.where(attention < low, torch.zeros_like(mask), mask)
+
+
+def seed_loss(logits: Tensor, mask: Tensor) -> Tensor:
+    """Binary cross-entropy over the pixels that a seed mask does not ignore.
+
+    Args:
+        logits: (N, 1, H, W).
+        mask: (N, 1, H, W) of :func:`seed_mask`.
+
+    Returns:
+        The mean over those pixels of the whole batch; 0 without any.
+    """
+    used = mask != IGNORED
+    losses = F.binary_cross_entropy_with_logits(
+        logits.float(), mask.clamp_max(1.0), reduction="none"
+    )
+    return (losses * used).sum() / used.sum().clamp_min(1)

@@ -1,0 +1,217 @@
+"""What all heads that localize share: whose maps are wanted, and predictions."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
+
+import torch
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from mmdgdm.errors import ConfigError, DataError
+
+
+class CAMOutput(NamedTuple):
+    """Scores and maps of a batch.
+
+    Attributes:
+        score: Class scores before the softmax, (N, num_classes).
+        cam: Class activation maps, (N, K, H, W), not normalised.
+    """
+
+    score: Tensor
+    cam: Tensor
+
+
+def _parse_targets(cam_targets: Sequence[str], num_classes: int) -> tuple[bool, int]:
+    """Return whether the ground truth is asked for, and how many top classes."""
+    if isinstance(cam_targets, str) or not cam_targets:
+        raise ConfigError(
+            "Expected `cam_targets` to be a non-empty list of 'gt' and 'topK', "
+            f"but got {cam_targets!r}."
+        )
+    with_gt, top = False, 0
+    for target in cam_targets:
+        match = re.fullmatch(r"top([1-9]\d*)", str(target))
+        if target == "gt":
+            with_gt = True
+        elif match and int(match.group(1)) <= num_classes:
+            top = max(top, int(match.group(1)))
+        else:
+            raise ConfigError(
+                "Expected every entry of `cam_targets` to be 'gt' or 'topK' with "
+                f"K <= num_classes ({num_classes}), but got {target!r}."
+            )
+    return with_gt, top
+
+
+def check_map(feat: Any, channels: int, owner: str) -> Tensor:
+    """Return a feature map if it is one of so many channels.
+
+    Args:
+        feat: What the head received.
+        channels: Expected number of channels.
+        owner: The head's name, for the message.
+
+    Returns:
+        The map, (N, C, H, W).
+
+    Raises:
+        TypeError: If it is no map of that many channels.
+    """
+    if not isinstance(feat, Tensor) or feat.dim() != 4:
+        seen = tuple(feat.shape) if isinstance(feat, Tensor) else type(feat)
+        raise TypeError(
+            f"Expected the features given to {owner} to be maps (N, C, H, W), but got "
+            f"{seen}. {owner} averages over places itself: leave "
+            "`GlobalAveragePooling` out of `neck`."
+        )
+    if feat.shape[1] != channels:
+        raise TypeError(
+            f"Expected {channels} channels (`in_channels` of {owner}), but got a map "
+            f"of shape {tuple(feat.shape)}."
+        )
+    return feat
+
+
+class CAMHead:
+    """Mixin for mmpretrain's classification heads that gives maps beside scores.
+
+    A subclass says how features become scores and maps: :meth:`embed`,
+    :meth:`scores` and :meth:`maps`.
+    """
+
+    cam_targets: tuple[str, ...]
+    num_classes: int
+
+    def set_cam_targets(self, cam_targets: Sequence[str]) -> None:
+        """Choose whose maps :meth:`predict` keeps.
+
+        Args:
+            cam_targets: ``"gt"``, the ground-truth class of every sample that carries
+                one, and ``"topK"``, the K classes of highest score.
+
+        Raises:
+            ConfigError: If they are malformed.
+        """
+        self._with_gt, self._top = _parse_targets(cam_targets, self.num_classes)
+        self.cam_targets = tuple(cam_targets)
+
+    @abstractmethod
+    def embed(self, feats: Sequence[Tensor]) -> Any:
+        """Turn the features of the stages into what scores and maps are made from."""
+
+    @abstractmethod
+    def scores(self, embedded: Any) -> Tensor:
+        """Class scores before the softmax, (N, num_classes)."""
+
+    @abstractmethod
+    def maps(self, embedded: Any, labels: Optional[Tensor]) -> Tensor:
+        """Maps (N, K, H, W) float32 of labels (N, K), or of all classes."""
+
+    def forward_cam(
+        self, feats: Sequence[Tensor], labels: Optional[Tensor] = None
+    ) -> CAMOutput:
+        """Compute scores and maps in one pass.
+
+        Args:
+            feats: Maps of the backbone's or neck's stages.
+            labels: Classes whose maps are wanted, (N, K) int64; ``None`` for all
+                classes.
+
+        Returns:
+            Scores (N, num_classes) and maps (N, K, H, W), float32.
+        """
+        embedded = self.embed(feats)
+        return CAMOutput(self.scores(embedded), self.maps(embedded, labels))
+
+    def predict(
+        self,
+        feats: Sequence[Tensor],
+        data_samples: Optional[list[Optional[DataSample]]] = None,
+    ) -> list[DataSample]:
+        """Predict classes and maps.
+
+        Args:
+            feats: Maps of the backbone's or neck's stages.
+            data_samples: Samples to fill; those with a ``gt_label`` also get that
+                class's map if ``"gt"`` is among the targets.
+
+        Returns:
+            The samples with ``pred_score`` (num_classes,), ``pred_label``,
+            ``cam`` (K, H, W) float32, not normalised, and ``cam_labels`` (K,): the
+            ground-truth class first, then the top classes, each class once.
+
+        Raises:
+            DataError: If a sample carries more than one ground-truth label or one
+                out of range, or nothing is left to map because none carries one.
+        """
+        embedded = self.embed(feats)
+        scores = self.scores(embedded)
+        samples = self._get_predictions(scores, data_samples)  # type: ignore[attr-defined]
+        targets = self._target_labels(scores, samples)
+        width = max(len(row) for row in targets)
+        padded = [row + row[:1] * (width - len(row)) for row in targets]
+        labels = torch.tensor(padded, device=scores.device)
+        maps = self.maps(embedded, labels)
+        for sample, row, cam in zip(samples, targets, maps):
+            sample.set_field(cam[: len(row)], "cam")
+            sample.set_field(torch.tensor(row), "cam_labels")
+        return samples
+
+    def _target_labels(
+        self, scores: Tensor, samples: list[DataSample]
+    ) -> list[list[int]]:
+        top = scores.topk(self._top, dim=1).indices.tolist()
+        rows = []
+        for sample, best in zip(samples, top):
+            row = self._gt_label(sample) if self._with_gt else []
+            row = list(dict.fromkeys(row + best))
+            if not row:
+                raise DataError(
+                    "Expected every sample to carry `gt_label`, since `cam_targets` "
+                    f"of {type(self).__name__} asks for 'gt' alone, but one has none. "
+                    "Add 'top1' to `cam_targets` to localize pictures without labels."
+                )
+            rows.append(row)
+        return rows
+
+    def _gt_label(self, sample: DataSample) -> list[int]:
+        label = sample.get("gt_label")
+        if label is None:
+            return []
+        if label.numel() != 1:
+            raise DataError(
+                "Expected `gt_label` to hold one class, but got "
+                f"{label.tolist()} for {sample.get('img_path')!r}."
+            )
+        if not 0 <= int(label) < self.num_classes:
+            raise DataError(
+                f"Expected `gt_label` to be in [0, {self.num_classes}), but got "
+                f"{int(label)} for {sample.get('img_path')!r}."
+            )
+        return [int(label)]
+
+
+def hard_labels(data_samples: Sequence[DataSample], owner: str) -> Tensor:
+    """Labels of a training batch, for heads that look at the true class's map.
+
+    Args:
+        data_samples: Samples with ``gt_label``.
+        owner: The head's name, for the message.
+
+    Returns:
+        (N,) int64.
+
+    Raises:
+        ConfigError: If labels were mixed, as by CutMix.
+    """
+    if any("gt_score" in sample for sample in data_samples):
+        raise ConfigError(
+            f"Expected {owner} to be trained with one class per picture, but got soft "
+            "labels: leave `augments` out of `train_cfg`."
+        )
+    return torch.cat([sample.gt_label for sample in data_samples])
