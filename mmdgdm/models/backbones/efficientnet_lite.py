@@ -7,7 +7,11 @@ from typing import Any, Optional, Union
 
 from mmpretrain.models.backbones import EfficientNet
 
-from mmdgdm.errors import ConfigError
+from mmdgdm.models.backbones.base import (
+    TrainReturnsSelf,
+    check_choice,
+    take_out_strides,
+)
 from mmdgdm.registry import MODELS
 
 # Rows of mmpretrain's EfficientNet: kernel size, output channels, SE ratio,
@@ -27,7 +31,7 @@ _UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (5,), 8: (4, 5)}
 
 
 @MODELS.register_module()
-class EfficientNetLite(EfficientNet):
+class EfficientNetLite(TrainReturnsSelf, EfficientNet):
     """EfficientNet-Lite0, the mobile variant of EfficientNet-B0.
 
     Differences from mmpretrain's ``EfficientNet(arch='b0')``: no
@@ -109,16 +113,8 @@ class EfficientNetLite(EfficientNet):
         with_cp: bool = False,
         init_cfg: Union[dict[str, Any], list[dict[str, Any]], None] = None,
     ) -> None:
-        if arch not in self.arch_settings:
-            raise ConfigError(
-                f"Expected `arch` to be one of {sorted(self.arch_settings)}, "
-                f"but got {arch!r}."
-            )
-        if output_stride not in _UNSTRIDED_STAGES:
-            raise ConfigError(
-                f"Expected `output_stride` to be one of {sorted(_UNSTRIDED_STAGES)}, "
-                f"but got {output_stride!r}."
-            )
+        check_choice("arch", arch, self.arch_settings)
+        check_choice("output_stride", output_stride, _UNSTRIDED_STAGES)
         options = {} if init_cfg is None else {"init_cfg": init_cfg}
         super().__init__(
             arch=arch,
@@ -133,31 +129,10 @@ class EfficientNetLite(EfficientNet):
         )
         self.output_stride = output_stride
         self.dilate = dilate
-        self._take_out_strides()
+        # Not through the table: the parent merges a stage that starts with
+        # stride 1 into the one before, which would rename the parameters.
+        changed = _UNSTRIDED_STAGES[output_stride]
+        take_out_strides([self.layers[stage] for stage in changed], dilate)
         # The parent freezes at the first call of `train`, too late for a wrapper
         # that collects the trainable parameters before.
         self._freeze_stages()
-
-    def _take_out_strides(self) -> None:
-        # Not through the table: the parent merges a stage that starts with
-        # stride 1 into the one before, which would rename the parameters.
-        dilation = 1
-        for stage in _UNSTRIDED_STAGES[self.output_stride]:
-            for index, block in enumerate(self.layers[stage]):
-                conv = block.depthwise_conv.conv
-                conv.dilation = (dilation, dilation)
-                if index == 0:
-                    conv.stride = (1, 1)
-                    dilation *= 2 if self.dilate else 1
-
-    def train(self, mode: bool = True) -> EfficientNetLite:
-        """Set the training mode, except for frozen stages and, maybe, batch norm.
-
-        Args:
-            mode: Whether to train (``True``) or to evaluate (``False``).
-
-        Returns:
-            The backbone itself, as ``torch.nn.Module.train`` does.
-        """
-        super().train(mode)
-        return self

@@ -1,0 +1,7 @@
+_base_ = "dgdm_efficientnet-lite0_1xb32-4e_stamps.py"
+
+model = dict(
+    stage_necks=[
+        dict(type="mmdgdm.DGDM", after="layers.6", sagd=dict(importance=False))
+    ]
+)

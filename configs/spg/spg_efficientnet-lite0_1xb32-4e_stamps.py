@@ -1,0 +1,6 @@
+_base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_stamps.py"
+
+model = dict(
+    backbone=dict(out_indices=(4, 6)),
+    head=dict(type="mmdgdm.SPGHead", in_channels=(112, 1280)),
+)

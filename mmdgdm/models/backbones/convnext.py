@@ -1,0 +1,116 @@
+"""ConvNeXt with the size of its last map as one argument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Union
+
+from mmcv.cnn.bricks import Conv2dAdaptivePadding
+from mmpretrain.models.backbones import ConvNeXt as MMPretrainConvNeXt
+from torch import nn
+
+from mmdgdm.models.backbones.base import (
+    TrainReturnsSelf,
+    check_choice,
+    check_out_indices,
+    refuse_arguments,
+    take_out_strides,
+)
+from mmdgdm.registry import MODELS
+
+# The stages that give up the stride of 2 of the convolution before them.
+_UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (3,), 8: (2, 3)}
+
+
+@MODELS.register_module()
+class ConvNeXt(TrainReturnsSelf, MMPretrainConvNeXt):
+    """mmpretrain's ``ConvNeXt`` with maps, their size set by one argument.
+
+    Names of parameters are mmpretrain's. The maps of its stages for a 224 x 224 image
+    (channels of the tiny network) at each ``output_stride``:
+
+    ===== ============ ======== == == ==
+    stage module       channels 32 16 8
+    ===== ============ ======== == == ==
+    0     ``stages.0`` 96       56 56 56
+    1     ``stages.1`` 192      28 28 28
+    2     ``stages.2`` 384      14 14 28
+    3     ``stages.3`` 768      7  14 28
+    ===== ============ ======== == == ==
+
+    mmpretrain's classifier averages over places before its last layer norm. Class
+    activation maps need that norm at each place, as it is here, before the average:
+    published classification layers see other features than in training and need
+    fine-tuning.
+
+    A 2 x 2 convolution whose stride is taken out is padded at the right and the
+    bottom, so that its map keeps its size.
+
+    Source: `A ConvNet for the 2020s <https://arxiv.org/abs/2201.03545>`_.
+
+    Args:
+        arch: Name of the architecture, or a dict with ``depths`` and ``channels`` of
+            four stages, as for mmpretrain's ``ConvNeXt``.
+        output_stride: Image pixels per cell of the last map: 32, 16 or 8.
+        dilate: Whether the convolutions after a stride that was taken out are
+            dilated in its place (2, then 4), which keeps their receptive field.
+            Without effect at 32.
+        out_indices: The stages whose normalised maps are returned, in 0 to 3.
+        **kwargs: As for mmpretrain's ``ConvNeXt``: ``drop_path_rate``,
+            ``frozen_stages``, ``layer_scale_init_value``, ``use_grn``, ``with_cp``,
+            ``init_cfg``, ...
+
+    Raises:
+        ConfigError: If ``arch``, ``output_stride`` or ``out_indices`` is not one of
+            its values, or ``gap_before_final_norm`` or ``stem_patch_size`` is given.
+
+    Example:
+        >>> import torch
+        >>> from mmdgdm.models.backbones import ConvNeXt
+        >>> backbone = ConvNeXt("atto", output_stride=16).eval()
+        >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 224, 224))]
+        [(1, 320, 14, 14)]
+    """
+
+    def __init__(
+        self,
+        arch: Union[str, dict[str, Any]] = "tiny",
+        output_stride: int = 32,
+        dilate: bool = False,
+        out_indices: Sequence[int] = (3,),
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(arch, dict):
+            check_choice("arch", arch, self.arch_settings)
+        check_choice("output_stride", output_stride, _UNSTRIDED_STAGES)
+        refuse_arguments(
+            kwargs,
+            {
+                "gap_before_final_norm": "WSOLHead, which averages over places,",
+                "stem_patch_size": "`output_stride`",
+            },
+        )
+        super().__init__(
+            arch=arch,
+            out_indices=check_out_indices(out_indices, 4),
+            gap_before_final_norm=False,
+            **kwargs,
+        )
+        self.output_stride = output_stride
+        self.dilate = dilate
+        changed = []
+        for stage in _UNSTRIDED_STAGES[output_stride]:
+            downsample = self.downsample_layers[stage]
+            downsample[1] = _same_padding(downsample[1])
+            changed.append(nn.ModuleList([downsample, self.stages[stage]]))
+        take_out_strides(changed, dilate)
+        self._freeze_stages()
+
+
+def _same_padding(conv: nn.Conv2d) -> nn.Conv2d:
+    """The same convolution, but its padding keeps the size of the map."""
+    padded = Conv2dAdaptivePadding(
+        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride
+    )
+    padded.load_state_dict(conv.state_dict())
+    return padded

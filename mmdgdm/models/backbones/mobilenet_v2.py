@@ -1,0 +1,84 @@
+"""MobileNetV2 with the size of its last map as one argument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmpretrain.models.backbones import MobileNetV2 as MMPretrainMobileNetV2
+
+from mmdgdm.models.backbones.base import (
+    TrainReturnsSelf,
+    check_choice,
+    check_out_indices,
+    take_out_strides,
+)
+from mmdgdm.registry import MODELS
+
+# The first module that gives up its stride of 2, by output stride; at 8 `layer6`
+# gives up its own as well.
+_FIRST_CHANGED = {32: None, 16: "layer6", 8: "layer4"}
+
+
+@MODELS.register_module()
+class MobileNetV2(TrainReturnsSelf, MMPretrainMobileNetV2):
+    """mmpretrain's ``MobileNetV2`` with the size of its last map as one argument.
+
+    Names of parameters are mmpretrain's. The maps of its stages for a 224 x 224 image
+    (channels at ``widen_factor`` 1) at each ``output_stride``:
+
+    ===== =============== ======== === === ===
+    stage module          channels 32  16  8
+    ===== =============== ======== === === ===
+    0     ``layer1``      16       112 112 112
+    1     ``layer2``      24       56  56  56
+    2     ``layer3``      32       28  28  28
+    3     ``layer4``      64       14  14  28
+    4     ``layer5``      96       14  14  28
+    5     ``layer6``      160      7   14  28
+    6     ``layer7``      320      7   14  28
+    7     ``conv2``       1280     7   14  28
+    ===== =============== ======== === === ===
+
+    Source: `MobileNetV2: Inverted Residuals and Linear Bottlenecks
+    <https://arxiv.org/abs/1801.04381>`_.
+
+    Args:
+        output_stride: Image pixels per cell of the last map: 32, 16 or 8.
+        dilate: Whether the convolutions after a stride that was taken out are
+            dilated in its place (2, then 4), which keeps their receptive field.
+            Without effect at 32.
+        out_indices: The stages whose maps are returned, in 0 to 7.
+        **kwargs: As for mmpretrain's ``MobileNetV2``: ``widen_factor``,
+            ``frozen_stages``, ``norm_eval``, ``norm_cfg``, ``with_cp``,
+            ``init_cfg``, ...
+
+    Raises:
+        ConfigError: If ``output_stride`` or ``out_indices`` is not one of its values.
+        ValueError: If ``frozen_stages`` is out of range.
+
+    Example:
+        >>> import torch
+        >>> from mmdgdm.models.backbones import MobileNetV2
+        >>> backbone = MobileNetV2(output_stride=16).eval()
+        >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 224, 224))]
+        [(1, 1280, 14, 14)]
+    """
+
+    def __init__(
+        self,
+        output_stride: int = 32,
+        dilate: bool = False,
+        out_indices: Sequence[int] = (7,),
+        **kwargs: Any,
+    ) -> None:
+        check_choice("output_stride", output_stride, _FIRST_CHANGED)
+        super().__init__(out_indices=check_out_indices(out_indices, 8), **kwargs)
+        self.output_stride = output_stride
+        self.dilate = dilate
+        first = _FIRST_CHANGED[output_stride]
+        changed = self.layers[self.layers.index(first) :] if first else []
+        take_out_strides([getattr(self, name) for name in changed], dilate)
+        # The parent freezes at the first call of `train`, too late for a wrapper
+        # that collects the trainable parameters before.
+        self._freeze_stages()
