@@ -43,7 +43,8 @@ class HideAndSeek(BaseTransform):
     Args:
         fill: What hides a cell, one value per channel of ``img``, which is BGR when
             loaded by mmcv. Take the ``mean`` of the ``data_preprocessor``, in the
-            order of ``img``: it becomes zero there, as the method asks.
+            order of ``img``: it becomes zero there, as the method asks, but for the
+            rounding to whole pixel values.
         grid_sizes: Sizes S in pixels; 0 stands for the whole picture left as it is.
         drop_prob: Probability that a cell is hidden, in [0, 1].
 

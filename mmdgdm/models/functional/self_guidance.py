@@ -44,7 +44,8 @@ def seed_mask(attention: Tensor, high: float, low: float, min_seeds: int) -> Ten
 
     1 where the attention exceeds ``high``, 0 where it is below ``low``, and
     :data:`IGNORED` elsewhere. A map with fewer than ``min_seeds`` pixels above
-    ``high`` takes 0.7 of its maximum in place of ``high``.
+    ``high`` takes 0.7 of its maximum in place of ``high``. A constant map says nothing
+    of places: all of it is ignored.
 
     Args:
         attention: (N, 1, H, W) in [0, 1].
@@ -61,7 +62,10 @@ def seed_mask(attention: Tensor, high: float, low: float, min_seeds: int) -> Ten
     objects = attention > torch.where(few, own, torch.full_like(own, high))
     mask = torch.full_like(attention, IGNORED)
     mask = torch.where(objects, torch.ones_like(mask), mask)
-    return torch.where(attention < low, torch.zeros_like(mask), mask)
+    mask = torch.where(attention < low, torch.zeros_like(mask), mask)
+    low_end = attention.amin(dim=(1, 2, 3), keepdim=True)
+    varies = attention.amax(dim=(1, 2, 3), keepdim=True) > low_end
+    return torch.where(varies, mask, torch.full_like(mask, IGNORED))
 
 
 def seed_loss(logits: Tensor, mask: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional.self_guidance import erase_attended, min_max
-from mmdgdm.models.heads.base import CAMHead, check_map, hard_labels
+from mmdgdm.models.heads.base import CAMHead, apply_branch, check_map, hard_labels
+from mmdgdm.models.necks.base import check_positive_int, check_share
 from mmdgdm.registry import MODELS
 
 
@@ -65,16 +65,14 @@ class ACoLHead(CAMHead, ClsHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 < erase_threshold <= 1:
-            raise ConfigError(
-                "Expected `erase_threshold` to be a number in (0, 1], but got "
-                f"{erase_threshold!r}."
-            )
-        self.num_classes = num_classes
-        self.in_channels = in_channels
-        self.erase_threshold = float(erase_threshold)
-        self.branch_a = self._branch(mid_channels)
-        self.branch_b = self._branch(mid_channels)
+        self.num_classes = check_positive_int("num_classes", num_classes)
+        self.in_channels = check_positive_int("in_channels", in_channels)
+        self.erase_threshold = check_share(
+            "erase_threshold", erase_threshold, low_open=True
+        )
+        width = check_positive_int("mid_channels", mid_channels)
+        self.branch_a = self._branch(width)
+        self.branch_b = self._branch(width)
         self.set_cam_targets(cam_targets)
 
     def _branch(self, width: int) -> nn.Sequential:
@@ -89,7 +87,7 @@ class ACoLHead(CAMHead, ClsHead):
     def embed(self, feats: Sequence[Tensor]) -> _Embedded:
         """The last feature map and branch A's maps of all classes."""
         feat = check_map(feats[-1], self.in_channels, type(self).__name__)
-        return _Embedded(feat, self.branch_a(feat))
+        return _Embedded(feat, apply_branch(self.branch_a, feat))
 
     def scores(self, embedded: _Embedded) -> Tensor:
         """Branch A's scores, (N, num_classes)."""
@@ -115,7 +113,8 @@ class ACoLHead(CAMHead, ClsHead):
         columns = []
         for column in labels.unbind(dim=1):
             attention = min_max(_chosen(embedded.maps_a, column))
-            maps_b = self.branch_b(self._erase(embedded.feat, attention))
+            erased = self._erase(embedded.feat, attention)
+            maps_b = apply_branch(self.branch_b, erased)
             other = min_max(_chosen(maps_b, column))
             columns.append(torch.maximum(attention, other))
         return torch.cat(columns, dim=1)

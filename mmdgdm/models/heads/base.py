@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 
 import torch
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError, DataError
 
@@ -75,6 +75,27 @@ def check_map(feat: Any, channels: int, owner: str) -> Tensor:
             f"of shape {tuple(feat.shape)}."
         )
     return feat
+
+
+def apply_branch(branch: nn.Module, feat: Tensor) -> Tensor:
+    """Apply convolutions, in evaluation in full precision, whatever autocast says.
+
+    Mixed precision would round maps that thresholds are to be read from.
+
+    Args:
+        branch: A module with parameters.
+        feat: Its input, (N, C, H, W).
+
+    Returns:
+        Its output, in evaluation in float32.
+    """
+    if branch.training:
+        trained: Tensor = branch(feat)
+        return trained
+    dtype = next(branch.parameters()).dtype
+    with torch.autocast(feat.device.type, enabled=False):
+        exact: Tensor = branch(feat.to(dtype))
+    return exact.float()
 
 
 class CAMHead:
@@ -152,19 +173,29 @@ class CAMHead:
         embedded = self.embed(feats)
         scores = self.scores(embedded)
         samples = self._get_predictions(scores, data_samples)  # type: ignore[attr-defined]
-        targets = self._target_labels(scores, samples)
-        width = max(len(row) for row in targets)
-        padded = [row + row[:1] * (width - len(row)) for row in targets]
-        labels = torch.tensor(padded, device=scores.device)
-        maps = self.maps(embedded, labels)
+        targets = self.target_labels(scores, samples)
+        maps = self.maps(embedded, pad_labels(targets, scores.device))
         for sample, row, cam in zip(samples, targets, maps):
             sample.set_field(cam[: len(row)], "cam")
             sample.set_field(torch.tensor(row), "cam_labels")
         return samples
 
-    def _target_labels(
+    def target_labels(
         self, scores: Tensor, samples: list[DataSample]
     ) -> list[list[int]]:
+        """Choose the classes to map, by ``cam_targets``.
+
+        Args:
+            scores: (N, num_classes), before or after the softmax.
+            samples: N samples.
+
+        Returns:
+            For each sample the ground-truth class first, then the top classes, each
+            class once.
+
+        Raises:
+            DataError: As for :meth:`predict`.
+        """
         top = scores.topk(self._top, dim=1).indices.tolist()
         rows = []
         for sample, best in zip(samples, top):
@@ -196,6 +227,25 @@ class CAMHead:
         return [int(label)]
 
 
+def pad_labels(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Put lists of classes into one tensor; short ones repeat their first class.
+
+    Args:
+        rows: N lists, none empty.
+        device: Where the tensor is wanted.
+
+    Returns:
+        (N, K) int64, K the length of the longest.
+
+    Example:
+        >>> pad_labels([[4, 2], [3]], torch.device("cpu")).tolist()
+        [[4, 2], [3, 3]]
+    """
+    width = max(len(row) for row in rows)
+    padded = [[*row, *[row[0]] * (width - len(row))] for row in rows]
+    return torch.tensor(padded, device=device)
+
+
 def hard_labels(data_samples: Sequence[DataSample], owner: str) -> Tensor:
     """Labels of a training batch, for heads that look at the true class's map.
 
@@ -208,10 +258,19 @@ def hard_labels(data_samples: Sequence[DataSample], owner: str) -> Tensor:
 
     Raises:
         ConfigError: If labels were mixed, as by CutMix.
+        DataError: If a sample carries no label, or several.
     """
     if any("gt_score" in sample for sample in data_samples):
         raise ConfigError(
             f"Expected {owner} to be trained with one class per picture, but got soft "
             "labels: leave `augments` out of `train_cfg`."
         )
+    for sample in data_samples:
+        label = sample.get("gt_label")
+        if label is None or label.numel() != 1:
+            raise DataError(
+                f"Expected `gt_label` to hold one class for {owner}, but got "
+                f"{None if label is None else label.tolist()} for "
+                f"{sample.get('img_path')!r}."
+            )
     return torch.cat([sample.gt_label for sample in data_samples])

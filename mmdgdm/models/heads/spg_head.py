@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional.self_guidance import min_max, seed_loss, seed_mask
-from mmdgdm.models.heads.base import CAMHead, check_map, hard_labels
+from mmdgdm.models.heads.base import CAMHead, apply_branch, check_map, hard_labels
+from mmdgdm.models.necks.base import check_positive_int
 from mmdgdm.registry import MODELS
 
 Thresholds = Sequence[Sequence[float]]
@@ -24,6 +25,22 @@ class _Embedded(NamedTuple):
     high: Tensor
     top: Tensor
     maps: Tensor  # of all classes
+
+
+def _check_thresholds(thresholds: Any) -> list[tuple[float, float]]:
+    pairs = thresholds if isinstance(thresholds, (list, tuple)) else ()
+    valid = len(pairs) == 3 and all(
+        isinstance(pair, (list, tuple))
+        and len(pair) == 2
+        and 0 <= pair[1] < pair[0] <= 1
+        for pair in pairs
+    )
+    if not valid:
+        raise ConfigError(
+            "Expected `thresholds` to be three pairs (high, low) with "
+            f"0 <= low < high <= 1, but got {thresholds!r}."
+        )
+    return [(float(high), float(low)) for high, low in pairs]
 
 
 @MODELS.register_module()
@@ -77,22 +94,20 @@ class SPGHead(CAMHead, ClsHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if isinstance(in_channels, int) or len(in_channels) != 2:
+        if not isinstance(in_channels, (list, tuple)) or len(in_channels) != 2:
             raise ConfigError(
                 "Expected `in_channels` of SPGHead to be those of the last two feature "
                 f"maps, but got {in_channels!r}."
             )
-        pairs = [tuple(pair) for pair in thresholds]
-        if len(pairs) != 3 or not all(0 <= low < high <= 1 for high, low in pairs):
-            raise ConfigError(
-                "Expected `thresholds` to be three pairs (high, low) with "
-                f"0 <= low < high <= 1, but got {thresholds!r}."
-            )
-        self.num_classes = num_classes
-        self.in_channels = tuple(in_channels)
-        self.thresholds = pairs
-        self.mask_size = (mask_size, mask_size)
-        self.min_seeds = min_seeds
+        self.num_classes = check_positive_int("num_classes", num_classes)
+        self.in_channels = tuple(
+            check_positive_int("in_channels", channels) for channels in in_channels
+        )
+        self.thresholds = _check_thresholds(thresholds)
+        side = check_positive_int("mask_size", mask_size)
+        self.mask_size = (side, side)
+        self.min_seeds = check_positive_int("min_seeds", min_seeds)
+        mid_channels = check_positive_int("mid_channels", mid_channels)
         self.attend = nn.Sequential(
             *_convolution(self.in_channels[1], mid_channels),
             *_convolution(mid_channels, mid_channels),
@@ -122,8 +137,8 @@ class SPGHead(CAMHead, ClsHead):
             )
         low = check_map(feats[-2], self.in_channels[0], name)
         high = check_map(feats[-1], self.in_channels[1], name)
-        top = self.attend(high)
-        return _Embedded(low, high, top, self.classify(top))
+        top = apply_branch(self.attend, high)
+        return _Embedded(low, high, top, apply_branch(self.classify, top))
 
     def scores(self, embedded: _Embedded) -> Tensor:
         """Class scores before the softmax, (N, num_classes)."""

@@ -65,3 +65,12 @@ def test_without_seeds_the_loss_is_zero():
     loss.backward()
     assert float(loss) == 0
     assert not logits.grad.any()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_constant_map_seeds_nothing(value):
+    constant = torch.full((1, 1, 2, 2), value)
+    varied = torch.tensor([0.0, 0.3, 0.5, 0.9]).view(1, 1, 2, 2)
+    mask = seed_mask(torch.cat([constant, varied]), 0.7, 0.01, 1)
+    assert mask[0].unique().tolist() == [IGNORED]
+    assert mask[1].flatten().tolist() == [0, IGNORED, IGNORED, 1]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from mmpretrain.structures import DataSample
 
-from mmdgdm.errors import ConfigError
+from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.models.heads import ACoLHead
 
 
@@ -87,10 +89,59 @@ def test_soft_labels_are_refused(head, feats):
         head.loss(feats, mixed)
 
 
-@pytest.mark.parametrize("value", [0, 1.5, -1])
-def test_impossible_thresholds_are_named(value):
-    with pytest.raises(ConfigError, match="`erase_threshold`"):
-        ACoLHead(3, 4, erase_threshold=value)
+@pytest.mark.parametrize("labels", [None, [0, 1]])
+def test_a_missing_or_second_label_is_refused(head, feats, labels):
+    odd = DataSample() if labels is None else DataSample().set_gt_label(labels)
+    with pytest.raises(DataError, match="one class for ACoLHead"):
+        head.loss(feats, [*samples(0), odd])
+
+
+@torch.no_grad()
+def test_mixed_precision_changes_no_map(head, feats):
+    head.eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        score, cam = head.forward_cam(feats)
+    exact = head.forward_cam(feats)
+    assert torch.equal(cam, exact.cam)
+    assert torch.equal(score, exact.score)
+
+
+@torch.no_grad()
+def test_losses_and_maps_by_hand():
+    head = ACoLHead(2, 1, mid_channels=1, erase_threshold=0.5)
+    for branch, weights in ((head.branch_a, (1.0, -1.0)), (head.branch_b, (2.0, 3.0))):
+        for conv in branch[::2]:
+            conv.weight.zero_()
+            conv.bias.zero_()
+        # Each place passes through as it is, until the classes' weights.
+        branch[0].weight[0, 0, 1, 1] = branch[2].weight[0, 0, 1, 1] = 1.0
+        branch[4].weight[:, 0, 0, 0] = torch.tensor(weights)
+    feats = (torch.tensor([[[[0.0, 1.0], [2.0, 4.0]]]]),)
+    # A's map of class 0 is 0 1 2 4, so that B is left 0 1 0 0; of class 1 0 -1 -2 -4
+    # and 0 0 0 4.
+    for label, score_b in ((0, (0.5, 0.75)), (1, (2.0, 3.0))):
+        losses = head.loss(feats, samples(label))
+        for name, scores in (("loss_a", (1.75, -1.75)), ("loss_b", score_b)):
+            expected = math.log(sum(map(math.exp, scores))) - scores[label]
+            assert float(losses[name]) == pytest.approx(expected)
+    cam = head.forward_cam(feats).cam
+    assert cam.flatten(2).tolist() == [[[0, 1, 0.5, 1], [1, 0.75, 0.5, 1]]]
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        dict(erase_threshold=0),
+        dict(erase_threshold=1.5),
+        dict(erase_threshold=-1),
+        dict(erase_threshold="0.7"),
+        dict(mid_channels=0),
+        dict(num_classes=0),
+    ],
+)
+def test_impossible_arguments_are_named(argument):
+    with pytest.raises(ConfigError, match=f"`{next(iter(argument))}`"):
+        ACoLHead(**dict(dict(num_classes=3, in_channels=4), **argument))
 
 
 def test_other_channels_are_named(head):

@@ -100,6 +100,16 @@ def test_maps_are_those_of_the_classes(head, feats):
     assert torch.equal(out[0].cam[0], every[0, 1])
 
 
+@torch.no_grad()
+def test_mixed_precision_changes_no_map(head, feats):
+    head.eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        score, cam = head.forward_cam(feats)
+    exact = head.forward_cam(feats)
+    assert torch.equal(cam, exact.cam)
+    assert torch.equal(score, exact.score)
+
+
 def test_soft_labels_are_refused(head, feats):
     mixed = [s.set_gt_score(torch.tensor([0.5, 0.5, 0.0])) for s in samples(0, 1)]
     with pytest.raises(ConfigError, match=r"SPGHead .* soft labels"):
@@ -113,6 +123,12 @@ def test_soft_labels_are_refused(head, feats):
         (dict(in_channels=(4, 5, 6)), "`in_channels`"),
         (dict(in_channels=(4, 6), thresholds=((0.1, 0.7),) * 3), "`thresholds`"),
         (dict(in_channels=(4, 6), thresholds=((0.7, 0.1),) * 2), "`thresholds`"),
+        (dict(in_channels=(4, 6), thresholds=0.7), "`thresholds`"),
+        (dict(in_channels=(4, 6), thresholds=(0.7, 0.1, 0.5)), "`thresholds`"),
+        (dict(in_channels=None), "`in_channels`"),
+        (dict(in_channels=(4, 6), mask_size=0), "`mask_size`"),
+        (dict(in_channels=(4, 6), min_seeds=-1), "`min_seeds`"),
+        (dict(in_channels=(4, 6), mid_channels=0), "`mid_channels`"),
     ],
 )
 def test_impossible_arguments_are_named(arguments, match):
