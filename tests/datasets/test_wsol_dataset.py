@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, DefaultScope
 from torch.utils.data import DataLoader
 
@@ -155,6 +156,18 @@ def test_indices_choose_images(root, serialize_data):
         "a/1.png",
     ]
     assert len(dataset.get_subset([1])) == 1
+
+
+def test_shared_buffer_is_that_of_mmengine(root):
+    dataset = build(root)
+    plain = build(root, serialize_data=False)
+    data_bytes, data_address = BaseDataset._serialize_data(plain)
+
+    assert dataset.data_list == []
+    assert np.array_equal(dataset.data_bytes, data_bytes)
+    assert np.array_equal(dataset.data_address, data_address)
+    assert dataset.data_bytes.dtype == data_bytes.dtype
+    assert dataset.data_address.dtype == data_address.dtype
 
 
 def test_lazy_init_postpones_reading(root, tmp_path):
