@@ -1,12 +1,6 @@
-_base_ = [
-    "../_base_/models/resnet50.py",
-    "../_base_/datasets/cub.py",
-    "../_base_/schedules/cub_50e.py",
-    "../_base_/default_runtime.py",
-]
+_base_ = "../cam/cam_resnet50_1xb32-50e_cub.py"
 
 model = dict(
-    head=dict(num_classes=200),
     stage_necks=[
         dict(type="mmdgdm.DGDM", after="layer3.0"),
         dict(type="mmdgdm.DGDM", after="layer4.0"),

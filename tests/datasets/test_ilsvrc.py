@@ -377,7 +377,10 @@ def write_metadata_split(folder: Path, loader: dict, masks: bool) -> None:
     images = folder / loader["data_prefix"]
     (images / image).parent.mkdir(parents=True)
     Image.new("RGB", (20, 10)).save(images / image)
-    Image.new("L", (20, 10), 255).save(images / mask)
+    if masks and split != "train":
+        mask_file = folder / loader["mask_root"] / mask
+        mask_file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (20, 10), 255).save(mask_file)
     metadata = folder / loader["ann_file"]
     metadata.mkdir(parents=True)
     (metadata / "image_ids.txt").write_text(image)

@@ -1,11 +1,11 @@
 # OpenImages30k, the benchmark's choice of 100 classes of OpenImages V5, scored by
 # pixels. All splits are in the benchmark's metadata form:
 #   data/OpenImages/{train, val, test}/<class>/<image>.jpg
-#   data/OpenImages/{val, test}/<class>/<image>_*.png       masks, in `mask_root`
+#   data/OpenImages_masks/{val, test}/<class>/<image>_*.png       masks
 #   data/metadata/OpenImages/{train, val, test}/            image_ids.txt, ...
-# Set `mask_root` where the masks lie apart from the images.
+# Set `mask_root` to "OpenImages" where the masks lie among the images.
 data_root = "data"
-mask_root = "OpenImages"
+mask_root = "OpenImages_masks"
 
 train_pipeline = [
     dict(type="mmdgdm.LoadWSOLImage"),

@@ -1,0 +1,6 @@
+_base_ = "../cam/cam_resnet50_1xb32-50e_cub.py"
+
+model = dict(
+    backbone=dict(out_indices=(3,)),
+    head=dict(type="mmdgdm.ACoLHead", in_channels=2048),
+)

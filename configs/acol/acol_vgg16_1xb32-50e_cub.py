@@ -1,0 +1,6 @@
+_base_ = "../cam/cam_vgg16_1xb32-50e_cub.py"
+
+model = dict(
+    backbone=dict(out_indices=(4,)),
+    head=dict(type="mmdgdm.ACoLHead", in_channels=512),
+)

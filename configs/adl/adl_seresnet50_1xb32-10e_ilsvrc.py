@@ -1,0 +1,9 @@
+_base_ = "../cam/cam_seresnet50_1xb32-10e_ilsvrc.py"
+
+model = dict(
+    stage_necks=[
+        dict(type="mmdgdm.ADL", after="layer3.0"),
+        dict(type="mmdgdm.ADL", after="layer4.0"),
+        dict(type="mmdgdm.ADL", after="layer4.2"),
+    ],
+)

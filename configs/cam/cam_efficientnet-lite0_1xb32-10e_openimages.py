@@ -1,0 +1,8 @@
+_base_ = [
+    "../_base_/models/efficientnet_lite0.py",
+    "../_base_/datasets/openimages.py",
+    "../_base_/schedules/ilsvrc_10e.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(head=dict(num_classes=100))

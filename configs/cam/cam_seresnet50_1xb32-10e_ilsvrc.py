@@ -1,0 +1,6 @@
+_base_ = [
+    "../_base_/models/seresnet50.py",
+    "../_base_/datasets/ilsvrc.py",
+    "../_base_/schedules/ilsvrc_10e.py",
+    "../_base_/default_runtime.py",
+]

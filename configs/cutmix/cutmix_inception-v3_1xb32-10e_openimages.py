@@ -1,0 +1,7 @@
+_base_ = "../cam/cam_inception-v3_1xb32-10e_openimages.py"
+
+model = dict(
+    data_preprocessor=dict(num_classes=100),
+    head=dict(loss=dict(use_soft=True)),
+    train_cfg=dict(augments=dict(type="CutMix", alpha=1.0)),
+)

@@ -1,0 +1,9 @@
+_base_ = "../cam/cam_inception-v3_1xb32-10e_openimages.py"
+
+model = dict(
+    stage_necks=[
+        dict(type="mmdgdm.DGDM", after="Mixed_5d"),
+        dict(type="mmdgdm.DGDM", after="Mixed_6e"),
+        dict(type="mmdgdm.DGDM", after="gap_convs.1"),
+    ],
+)

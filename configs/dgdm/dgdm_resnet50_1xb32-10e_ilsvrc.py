@@ -1,0 +1,9 @@
+_base_ = "../cam/cam_resnet50_1xb32-10e_ilsvrc.py"
+
+model = dict(
+    stage_necks=[
+        dict(type="mmdgdm.DGDM", after="layer3.0"),
+        dict(type="mmdgdm.DGDM", after="layer4.0"),
+        dict(type="mmdgdm.DGDM", after="layer4.2"),
+    ],
+)

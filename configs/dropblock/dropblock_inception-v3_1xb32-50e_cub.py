@@ -1,0 +1,9 @@
+_base_ = "../cam/cam_inception-v3_1xb32-50e_cub.py"
+
+model = dict(
+    stage_necks=[
+        dict(type="mmdgdm.DropBlock", after="Mixed_5d"),
+        dict(type="mmdgdm.DropBlock", after="Mixed_6e"),
+        dict(type="mmdgdm.DropBlock", after="gap_convs.1"),
+    ],
+)

@@ -1,0 +1,9 @@
+_base_ = "../cam/cam_resnet50_1xb32-50e_cub.py"
+
+model = dict(
+    stage_necks=[
+        dict(type="mmdgdm.DropBlock", after="layer3.0"),
+        dict(type="mmdgdm.DropBlock", after="layer4.0"),
+        dict(type="mmdgdm.DropBlock", after="layer4.2"),
+    ],
+)

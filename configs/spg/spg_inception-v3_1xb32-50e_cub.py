@@ -1,0 +1,6 @@
+_base_ = "../cam/cam_inception-v3_1xb32-50e_cub.py"
+
+model = dict(
+    backbone=dict(out_indices=(2, 3)),
+    head=dict(type="mmdgdm.SPGHead", in_channels=(288, 768)),
+)

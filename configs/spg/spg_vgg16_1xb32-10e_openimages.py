@@ -1,0 +1,6 @@
+_base_ = "../cam/cam_vgg16_1xb32-10e_openimages.py"
+
+model = dict(
+    backbone=dict(out_indices=(3, 4)),
+    head=dict(type="mmdgdm.SPGHead", in_channels=(512, 512)),
+)

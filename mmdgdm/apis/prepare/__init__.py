@@ -1,0 +1,1 @@
+"""Check, unpack and describe data sets as they come from their makers."""

@@ -1,0 +1,157 @@
+"""What a check of a data set found, as text for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from mmdgdm.errors import DataError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Problems of one kind that the text shows.
+SHOWN_PER_KIND = 10
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: Short name that like problems share, such as ``"missing image"``.
+        where: The file, with the line where there is one.
+        message: What is wrong there.
+        image_id: The image that it concerns, if one.
+    """
+
+    kind: str
+    where: str
+    message: str
+    image_id: Optional[str] = None
+
+
+@dataclass
+class Report:
+    """What was found.
+
+    Attributes:
+        dataset: Name of the kind of data set.
+        root: The folder that was checked.
+        problems: All problems, in the order in which they were found.
+        notes: What a user should know although it is no problem.
+        counts: Numbers of images and classes, by split.
+    """
+
+    dataset: str
+    root: str
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def add(
+        self,
+        kind: str,
+        where: object,
+        message: str,
+        image_id: Optional[str] = None,
+        line: Optional[int] = None,
+    ) -> None:
+        """Add a problem.
+
+        Args:
+            kind: Short name of the kind.
+            where: The file.
+            message: What is wrong.
+            image_id: The image that it concerns.
+            line: Line of the file, counted from 1.
+        """
+        place = str(where) if line is None else f"{where}, line {line}"
+        self.problems.append(Problem(kind, place, message, image_id))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {**asdict(self), "complete": self.complete}
+
+
+def format_report(report: Report, shown: int = SHOWN_PER_KIND) -> str:
+    """The report as text; of each kind the first problems and the number of others.
+
+    Args:
+        report: What was found.
+        shown: Number of problems of one kind that are shown.
+
+    Returns:
+        The lines of the text.
+
+    Example:
+        >>> report = Report('cub', 'data')
+        >>> for number in range(3):
+        ...     report.add('bad box', 'boxes.txt', 'of size 0', line=number + 1)
+        >>> print(format_report(report, shown=1))
+        cub in data: 3 problems
+        bad box (3):
+          boxes.txt, line 1: of size 0
+          and 2 more
+    """
+    total = len(report.problems)
+    verdict = "complete" if report.complete else f"{total} problem" + "s" * (total > 1)
+    lines = [f"{report.dataset} in {report.root}: {verdict}"]
+    for split, numbers in report.counts.items():
+        text = ", ".join(f"{value:,} {name}" for name, value in numbers.items())
+        lines.append(f"  {split}: {text}")
+    by_kind: dict[str, list[Problem]] = {}
+    for problem in report.problems:
+        by_kind.setdefault(problem.kind, []).append(problem)
+    for kind, problems in by_kind.items():
+        lines.append(f"{kind} ({len(problems)}):")
+        lines += [f"  {_one_line(problem)}" for problem in problems[:shown]]
+        if len(problems) > shown:
+            lines.append(f"  and {len(problems) - shown} more")
+    lines += [f"note: {note}" for note in report.notes]
+    return "\n".join(lines)
+
+
+def _one_line(problem: Problem) -> str:
+    image = "" if problem.image_id is None else f"image {problem.image_id}: "
+    return f"{problem.where}: {image}{problem.message}"
+
+
+def save_report(report: Report, path: PathLike) -> None:
+    """Write the whole report as JSON; the file appears only when it is complete.
+
+    Args:
+        report: What was found.
+        path: The file.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(f"{path} cannot be written ({error}).") from error
+
+
+def first_names(names: Iterable[str], shown: int = 3) -> str:
+    """The first names and the number of others, as ``a, b, c and 4 more``.
+
+    Example:
+        >>> first_names(["a", "b", "c"], shown=2)
+        'a, b and 1 more'
+    """
+    every = list(names)
+    more = f" and {len(every) - shown} more" if len(every) > shown else ""
+    return ", ".join(every[:shown]) + more
