@@ -1,4 +1,4 @@
-"""Turn published weights into checkpoints of this package's models."""
+"""Turn the published EfficientNet-Lite0 weights into a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Union
 import torch
 from torch import Tensor
 
+from mmdgdm.apis.convert_names import name_some
 from mmdgdm.errors import CheckpointError
 from mmdgdm.utils.checkpoint import load_checkpoint_file
 
@@ -53,11 +54,6 @@ def _lite0_names() -> dict[str, str]:
     return names
 
 
-def _some(names: set[str]) -> str:
-    shown = sorted(names)[:3]
-    return ", ".join(shown) + (", ..." if len(names) > len(shown) else "")
-
-
 def convert_efficientnet_lite0(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the weights of EfficientNet-Lite0 for ``mmdgdm.EfficientNetLite``.
 
@@ -78,13 +74,13 @@ def convert_efficientnet_lite0(state_dict: Mapping[str, Tensor]) -> dict[str, Te
     if unknown:
         raise CheckpointError(
             "Expected `state_dict` to be the weights of EfficientNet-Lite0, but got "
-            f"{len(unknown)} unknown name(s): {_some(unknown)}."
+            f"{len(unknown)} unknown name(s): {name_some(unknown)}."
         )
     missing = set(names) - set(state_dict)
     if missing:
         raise CheckpointError(
             "Expected `state_dict` to be the weights of EfficientNet-Lite0, but "
-            f"{len(missing)} name(s) are missing: {_some(missing)}."
+            f"{len(missing)} name(s) are missing: {name_some(missing)}."
         )
     return {names[name]: tensor for name, tensor in state_dict.items()}
 

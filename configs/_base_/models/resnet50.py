@@ -1,14 +1,16 @@
 # ResNet-50 with ImageNet weights; its last map is 14 x 14 for 224 x 224 pictures.
+# torchvision's own weights serve as well, as a local file:
+#   python tools/model_converters/torchvision_weights.py resnet50 SRC \
+#       pretrained/resnet50.pth
 model = dict(
     type="mmdgdm.WSOLClassifier",
     data_preprocessor=dict(
         mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
     ),
     backbone=dict(
-        type="ResNet",
+        type="mmdgdm.ResNet",
         depth=50,
-        strides=(1, 2, 2, 1),
-        out_indices=(3,),
+        output_stride=16,
         init_cfg=dict(
             type="Pretrained",
             checkpoint="https://download.openmmlab.com/mmclassification/v0/resnet/"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Union
 
-from mmcv.cnn.bricks import Conv2dAdaptivePadding
 from mmpretrain.models.backbones import ConvNeXt as MMPretrainConvNeXt
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from mmdgdm.models.backbones.base import (
     TrainReturnsSelf,
@@ -20,6 +20,24 @@ from mmdgdm.registry import MODELS
 
 # The stages that give up the stride of 2 of the convolution before them.
 _UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (3,), 8: (2, 3)}
+
+
+class _RightPaddedConv2d(nn.Conv2d):
+    """A convolution that pads at the right and the bottom to keep its map's size.
+
+    Not by `padding="same"`, which would put one half at the left and the top once the
+    convolution is dilated and shift the map.
+    """
+
+    @classmethod
+    def like(cls, conv: nn.Conv2d) -> _RightPaddedConv2d:
+        padded = cls(conv.in_channels, conv.out_channels, 2, stride=2)
+        padded.load_state_dict(conv.state_dict())
+        return padded
+
+    def forward(self, x: Tensor) -> Tensor:
+        pad = self.dilation[0]  # the reach of the second of two weights
+        return super().forward(functional.pad(x, (0, pad, 0, pad)))
 
 
 @MODELS.register_module()
@@ -101,16 +119,7 @@ class ConvNeXt(TrainReturnsSelf, MMPretrainConvNeXt):
         changed = []
         for stage in _UNSTRIDED_STAGES[output_stride]:
             downsample = self.downsample_layers[stage]
-            downsample[1] = _same_padding(downsample[1])
+            downsample[1] = _RightPaddedConv2d.like(downsample[1])
             changed.append(nn.ModuleList([downsample, self.stages[stage]]))
         take_out_strides(changed, dilate)
         self._freeze_stages()
-
-
-def _same_padding(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution, but its padding keeps the size of the map."""
-    padded = Conv2dAdaptivePadding(
-        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride
-    )
-    padded.load_state_dict(conv.state_dict())
-    return padded

@@ -94,15 +94,16 @@ class InceptionV3(TrainReturnsSelf, MMPretrainInceptionV3):
     ) -> None:
         check_choice("output_stride", output_stride, (32, 16, 8))
         check_choice("frozen_stages", frozen_stages, range(_LAST_STAGE + 1))
+        indices = check_out_indices(out_indices, _LAST_STAGE + 1)
         options = {} if init_cfg is None else {"init_cfg": init_cfg}
         super().__init__(aux_logits=False, dropout=dropout, **options)
         self.output_stride = output_stride
-        self.out_indices = check_out_indices(out_indices, _LAST_STAGE + 1)
+        self.out_indices = indices
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.maxpool3: nn.Module = nn.Identity()
         del self.AuxLogits, self.avgpool, self.fc
-        with_last = _LAST_STAGE in self.out_indices
+        with_last = _LAST_STAGE in indices
         if output_stride != 32:
             self._set_sizes()
         if output_stride != 32 or not with_last:

@@ -45,7 +45,7 @@ class ResNetOutputStride(TrainReturnsSelf):
         check_choice("output_stride", output_stride, _STRIDES)
         refuse_arguments(kwargs, _INSTEAD)
         indices = check_out_indices(out_indices, 4)
-        super().__init__(depth=depth, out_indices=indices, **kwargs)
+        super().__init__(depth=depth, out_indices=indices, **kwargs)  # type: ignore
         self.output_stride = output_stride
         self.dilate = dilate
         self.strides = _STRIDES[output_stride]

@@ -1,0 +1,201 @@
+"""Rename foreign weights, and prove by the models that nothing is missing or odd."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+import torch
+from torch import Tensor
+
+from mmdgdm.errors import CheckpointError
+from mmdgdm.registry import MODELS
+from mmdgdm.utils.checkpoint import load_checkpoint_file
+
+PathLike = Union[str, Path]
+#: Gives the name here of a foreign name; ``None`` for one that is left out on purpose.
+Rename = Callable[[str], Optional[str]]
+
+
+class Conversion(NamedTuple):
+    """Weights under the names of a classifier of this package.
+
+    Attributes:
+        state_dict: The weights, ``backbone.*`` and ``head.*``.
+        backbone: Config of the backbone that takes them.
+        head: Config of the head that takes them; ``None`` if the file holds none.
+        left_out: The foreign names that have no place here and were left out.
+    """
+
+    state_dict: dict[str, Tensor]
+    backbone: dict[str, Any]
+    head: Optional[dict[str, Any]]
+    left_out: list[str]
+
+
+def name_some(names: Collection[str]) -> str:
+    """List the first names for a message.
+
+    Args:
+        names: The names, in any order.
+
+    Returns:
+        The first three in alphabetical order, and an ellipsis if there are more.
+    """
+    shown = sorted(names)[:3]
+    return ", ".join(shown) + (", ..." if len(names) > len(shown) else "")
+
+
+def count_classes(state_dict: Mapping[str, Tensor], bias: str) -> int:
+    """Return the length of the last layer's bias.
+
+    Args:
+        state_dict: Weights under their foreign names.
+        bias: Name of the bias.
+
+    Returns:
+        The number of classes; 1 if there is no such bias, which
+        :func:`convert_names` then reports.
+    """
+    return max(1, state_dict[bias].numel()) if bias in state_dict else 1
+
+
+def convert_names(
+    state_dict: Mapping[str, Tensor],
+    rename: Rename,
+    backbone: dict[str, Any],
+    head: Optional[dict[str, Any]],
+    what: str,
+) -> Conversion:
+    """Rename weights and check them against the modules that are to take them.
+
+    Args:
+        state_dict: Weights under their foreign names. Not changed.
+        rename: Gives the name here, ``backbone.*`` or ``head.*``.
+        backbone: Config of the backbone; it is built for its names and shapes.
+        head: Config of the head, likewise, or ``None``.
+        what: What the file should be, for messages.
+
+    Returns:
+        The renamed weights. A tensor whose shape differs from the wanted one by
+        ones at its end (a 1 x 1 convolution for a linear layer) is reshaped.
+
+    Raises:
+        CheckpointError: Naming the names that are unknown, missing or of another
+            shape. Only counters of batches (``num_batches_tracked``) may be missing,
+            as in files of old versions of torch: the network does not use them.
+    """
+    wanted = _wanted_shapes(backbone, head)
+    converted: dict[str, Tensor] = {}
+    unknown, odd, left_out = [], [], []
+    for name, tensor in state_dict.items():
+        target = rename(name)
+        if target is None:
+            left_out.append(name)
+        elif target not in wanted or target in (name, *converted):
+            unknown.append(name)
+        elif not isinstance(tensor, Tensor):
+            odd.append(f"{name} (no tensor)")
+        elif _without_ones(tensor, len(wanted[target])).shape != wanted[target]:
+            shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted[target])}"
+            odd.append(f"{name} ({shapes})")
+        else:
+            converted[target] = tensor.reshape(wanted[target])
+    # Names of another shape are there: they are reported as such.
+    arrived = {rename(name) for name in state_dict}
+    missing = {n for n in set(wanted) - arrived if "num_batches_tracked" not in n}
+    for names, problem in (
+        (unknown, "unknown name(s)"),
+        (missing, "missing name(s), as they are called here"),
+        (odd, "name(s) of another shape"),
+    ):
+        if names:
+            raise CheckpointError(
+                f"Expected the weights of {what}, but got {len(names)} {problem}: "
+                f"{name_some(names)}."
+            )
+    return Conversion(converted, dict(backbone), head, left_out)
+
+
+def _wanted_shapes(
+    backbone: dict[str, Any], head: Optional[dict[str, Any]]
+) -> dict[str, torch.Size]:
+    shapes = {}
+    for prefix, config in (("backbone", backbone), ("head", head)):
+        if config is not None:
+            weights = MODELS.build(dict(config)).state_dict()
+            shapes.update({f"{prefix}.{k}": v.shape for k, v in weights.items()})
+    return shapes
+
+
+def _without_ones(tensor: Tensor, dims: int) -> Tensor:
+    while tensor.dim() > dims and tensor.shape[-1] == 1:
+        tensor = tensor.squeeze(-1)
+    return tensor
+
+
+def read_weights(source: PathLike) -> dict[str, Tensor]:
+    """Read the weights of a file; nothing in it is executed.
+
+    Args:
+        source: A state dict, or a training checkpoint that holds one under
+            ``state_dict``. Names may start with the ``module.`` of a parallel model.
+
+    Returns:
+        The weights by name, without ``module.``.
+
+    Raises:
+        CheckpointError: If the file is missing, unreadable, unsafe or holds none.
+    """
+    checkpoint = load_checkpoint_file(source)
+    weights = checkpoint.get("state_dict", checkpoint)
+    if not isinstance(weights, Mapping) or not weights:
+        raise CheckpointError(f"Expected {source} to hold weights, but got none.")
+    if all(name.startswith("module.") for name in weights):
+        return {name[len("module.") :]: value for name, value in weights.items()}
+    return dict(weights)
+
+
+def write_weights(
+    target: PathLike, conversion: Conversion, meta: Mapping[str, Any]
+) -> Path:
+    """Write converted weights as a checkpoint, ``{'state_dict': ..., 'meta': ...}``.
+
+    Args:
+        target: The file to write. Missing folders are made.
+        conversion: The weights and the configs that take them.
+        meta: What else the checkpoint says of itself.
+
+    Returns:
+        The path of the written file.
+
+    Raises:
+        CheckpointError: If the target is a folder.
+    """
+    target = Path(target)
+    if target.is_dir():
+        raise CheckpointError(f"Expected a file to write, but {target} is a folder.")
+    configs = {"backbone": conversion.backbone, "head": conversion.head}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(
+        {"state_dict": conversion.state_dict, "meta": {**configs, **meta}}, target
+    )
+    return target
+
+
+def describe(path: PathLike, conversion: Conversion) -> str:
+    """Say what a conversion wrote and what it left out.
+
+    Args:
+        path: The written file.
+        conversion: What was written.
+
+    Returns:
+        The text that the tools print, of several lines.
+    """
+    lines = [f"Wrote {path}", f"  backbone={conversion.backbone}"]
+    if conversion.head is not None:
+        lines.append(f"  head={conversion.head}")
+    lines += [f"  left out: {name}" for name in conversion.left_out]
+    return "\n".join(lines)

@@ -1,0 +1,48 @@
+"""Convert a weights file of torchvision to a checkpoint of mmdgdm."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+from mmdgdm.apis.command_line import run_command
+from mmdgdm.apis.convert_names import describe
+from mmdgdm.apis.convert_torchvision import TORCHVISION_ARCHS, convert_torchvision_file
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "arch", choices=TORCHVISION_ARCHS, help="the network of the file"
+    )
+    parser.add_argument(
+        "src", help="the weights file of torchvision, for example resnet50-0676ba61.pth"
+    )
+    parser.add_argument("dst", help="the checkpoint to write")
+    return parser.parse_args(argv)
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Convert the weights and say where they went and what was left out."""
+    conversion = convert_torchvision_file(args.arch, args.src, args.dst)
+    print(describe(args.dst, conversion))
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the tool.
+
+    Args:
+        argv: The command line; ``None`` takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    args = parse_args(argv)
+    return run_command(lambda: convert(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
