@@ -129,8 +129,13 @@ setup(
         "lite": read_requirements("lite"),
         "mim": read_requirements("mim"),
         "pretrained": read_requirements("pretrained"),
+        "search": read_requirements("search"),
         "test": read_requirements("test"),
-        "dev": read_requirements("test") + read_requirements("dev"),
+        "dev": [
+            line
+            for name in ("test", "search", "dev")
+            for line in read_requirements(name)
+        ],
     },
     cmdclass={"build_py": BuildWithMim, "develop": DevelopWithMim},
     zip_safe=False,

