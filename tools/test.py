@@ -19,6 +19,7 @@ from mmdgdm.apis.config_check import load_config, merge_cfg_options
 from mmdgdm.apis.distributed import set_launcher
 from mmdgdm.apis.report import check_metrics_path, format_metrics, save_metrics
 from mmdgdm.apis.runner import run_test
+from mmdgdm.apis.tta import enable_tta
 from mmdgdm.utils.checkpoint import (
     check_checkpoint_path,
     use_safe_checkpoint_loader,
@@ -54,6 +55,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help="write the evaluated maps to this folder (0.4 MB an image), for "
         "tools/eval_scoremaps.py",
     )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="average over the views in tta_pipeline; without one, over the image "
+        "and its mirror image",
+    )
     args = parser.parse_args(argv)
     if args.show_num is not None and args.show_dir is None:
         parser.error("argument --show-num: needs --show-dir")
@@ -70,6 +77,7 @@ def test(args: argparse.Namespace) -> None:
     set_launcher(cfg, args.launcher, args.local_rank)
     overrides.set_work_dir(cfg, args.work_dir, args.config)
     overrides.use_split(cfg, args.split)
+    enable_tta(cfg, args.tta)
     overrides.add_visualization(cfg, args.show_dir, args.show_num)
     overrides.add_scoremap_dump(cfg, args.dump_scoremaps)
     metrics = run_test(cfg, args.checkpoint)

@@ -3,7 +3,9 @@
 Boxes and masks are given in pixels of the original image, and maps are compared
 with them by stretching the map to the image. That holds only if the network saw the
 whole image upright: with boxes present a pipeline may resize, and nothing else may
-move pixels. Both guards of that rule are here.
+move pixels. Both guards of that rule are here. The views of a ``TestTimeAug`` may also
+be flipped and cropped, since a model puts their maps back where they were taken; what
+it needs for that is recorded here.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import TestTimeAug
 from mmpretrain.datasets.transforms import PackInputs
 
 from mmdgdm.errors import ConfigError, DataError
@@ -24,6 +27,10 @@ _MOVES_PIXELS = re.compile(
     "Crop|Flip|Rotat|Shear|Transla|Affine|Perspective|Elastic|Pad|"
     "AutoAugment|RandAugment|Albu|Mosaic"
 )
+#: Those of them after which a view's map can be put back.
+_VIEW_TRANSFORMS = frozenset(["RandomFlip", "CropWindow"])
+#: What `WSOLTTAModel` reads of a view.
+_VIEW_META_KEYS = ("flip", "flip_direction", "view_window")
 _RULE = (
     "with boxes or masks loaded, the pipeline must keep the whole image upright "
     "(one Resize at most, for example dict(type='Resize', scale=(224, 224), "
@@ -42,15 +49,31 @@ def check_pipeline(transforms: Iterable[Any]) -> None:
 
     Raises:
         ConfigError: If a transform crops, flips, pads, turns or shifts. The message
-            names it.
+            names it. The views of a ``TestTimeAug`` may hold one RandomFlip and
+            CropWindow, which leave a trace.
     """
     for transform in _walk(transforms):
+        if isinstance(transform, TestTimeAug):
+            for view in transform.subroutines:
+                _check_view_transforms(view.transforms)
+            continue
         name = type(transform).__name__
         if _MOVES_PIXELS.search(name):
             raise ConfigError(
                 f"Expected `pipeline` to hold no {name}, but got one: {_RULE}; to "
                 "train with augmentation, leave the boxes out (with_boxes=False)."
             )
+
+
+def _check_view_transforms(transforms: Iterable[Any]) -> None:
+    names = [type(transform).__name__ for transform in _walk(transforms)]
+    movers = [name for name in names if _MOVES_PIXELS.search(name)]
+    if set(movers) - _VIEW_TRANSFORMS or movers.count("RandomFlip") > 1:
+        raise ConfigError(
+            "Expected the views of TestTimeAug to move pixels by one RandomFlip and "
+            f"one mmdgdm.CropWindow at most, but got {', '.join(movers)}: others "
+            "leave no trace by which the view's map finds its place in the image."
+        )
 
 
 def _walk(transforms: Iterable[Any]) -> Iterator[Any]:
@@ -83,6 +106,7 @@ class PackWSOLInputs(PackInputs):
     - ori_gt_bboxes (optional): (K, 4) x0 y0 x1 y1
     - ori_gt_mask (optional): (H, W) uint8 of {0, 1, 255 = ignore}
     - image_size (optional): (width, height) that the annotation gives
+    - flip, flip_direction, view_window, view_shape (optional, of views)
 
     **Deleted Keys:**
 
@@ -100,10 +124,15 @@ class PackWSOLInputs(PackInputs):
         input_key: The key of the image.
         algorithm_keys: Keys of further fields of the data sample.
         meta_keys: Keys of the metainfo.
+        as_view: Whether this is a view for
+            :class:`~mmdgdm.models.tta.WSOLTTAModel`: it may be flipped, and cropped
+            by :class:`~mmdgdm.datasets.transforms.CropWindow`, and the metainfo also
+            gets ``view_window``, x0, y0, x1, y1 as shares of the image's sides.
 
     Raises:
         ConfigError: If there is no image, or if there are boxes or a mask and the
-            pipeline cropped, padded or flipped the image, or resized it twice.
+            pipeline cropped, padded or flipped the image, or resized it twice. A
+            view is checked with and without boxes.
         DataError: If the image is not of the annotated size, the boxes are not
             (K, 4) finite numbers, or the mask has another aspect ratio than the
             image.
@@ -116,12 +145,15 @@ class PackWSOLInputs(PackInputs):
         input_key: str = "img",
         algorithm_keys: Sequence[str] = (),
         meta_keys: Sequence[str] = DEFAULT_META_KEYS,
+        as_view: bool = False,
     ) -> None:
+        view_keys = _VIEW_META_KEYS if as_view else ()
         super().__init__(
             input_key=input_key,
             algorithm_keys=tuple(algorithm_keys),
-            meta_keys=tuple(meta_keys),
+            meta_keys=tuple(dict.fromkeys((*meta_keys, *view_keys))),
         )
+        self.as_view = as_view
 
     def transform(self, results: dict) -> dict:
         """Pack one sample."""
@@ -138,11 +170,14 @@ class PackWSOLInputs(PackInputs):
         if "image_size" in results:
             _check_image_size(results)
         fields = {}
-        if "ori_gt_bboxes" in results:
+        if self.as_view:
+            check_resized_as_whole(results)
+            results.setdefault("view_window", (0.0, 0.0, 1.0, 1.0))
+        elif "ori_gt_bboxes" in results or "ori_gt_mask" in results:
             _check_whole_image(results)
+        if "ori_gt_bboxes" in results:
             fields["gt_bboxes"] = _to_boxes(results)
         if "ori_gt_mask" in results:
-            _check_whole_image(results)
             fields["gt_mask"] = _to_mask(results)
         packed = super().transform(results)
         for name, value in fields.items():
@@ -166,21 +201,39 @@ def _check_image_size(results: dict) -> None:
 
 def _check_whole_image(results: dict) -> None:
     """Check that one resize at most lies between the original image and the input."""
-    for key in ("ori_shape", "img_shape"):
-        if key not in results:
-            raise ConfigError(
-                f"Expected `results` to hold {key!r} where boxes or masks are "
-                f"present, but got only {sorted(results)}."
-            )
     if results.get("flip"):
         raise ConfigError(
             f"Expected {_describe(results)} not to be flipped, but got flip_direction="
             f"{results.get('flip_direction')!r}: {_RULE}."
         )
-    (height, width), (new_height, new_width) = (
-        results["ori_shape"][:2],
-        results["img_shape"],
-    )
+    if "view_window" in results:
+        raise ConfigError(
+            f"Expected {_describe(results)} not to be cropped, but got the window "
+            f"{results['view_window']}: {_RULE}; the views of TestTimeAug need "
+            "PackWSOLInputs(as_view=True)."
+        )
+    check_resized_as_whole(results)
+
+
+def check_resized_as_whole(results: dict) -> None:
+    """Check that an image, or the window cut from it, was resized once at most.
+
+    Args:
+        results: With ``ori_shape`` and ``img_shape``; ``view_shape`` is the (h, w) of
+            the window when it was cut.
+
+    Raises:
+        ConfigError: If a key is missing, or the sizes show another crop, padding or
+            a second resize.
+    """
+    for key in ("ori_shape", "img_shape"):
+        if key not in results:
+            raise ConfigError(
+                f"Expected `results` to hold {key!r} where maps are to be compared "
+                f"with the image, but got only {sorted(results)}."
+            )
+    height, width = results.get("view_shape", results["ori_shape"])[:2]
+    new_height, new_width = results["img_shape"][:2]
     scale_x, scale_y = results.get("scale_factor", (1.0, 1.0))
     # A transform that crops or pads leaves the scale factor, a second resize
     # overwrites it. Either way the sizes no longer fit; 1 px is rounding.

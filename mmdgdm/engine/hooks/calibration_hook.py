@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmdgdm.evaluation.functional.cam_target import target_of_name
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.checkpoint import load_checkpoint_file
 from mmdgdm.utils.thresholds import calibrated_thresholds
@@ -114,5 +115,12 @@ def _find(
     whole = f"{prefix}/{name}" if prefix else name
     if whole in thresholds:
         return thresholds[whole]
-    same = [v for key, v in thresholds.items() if key.rpartition("/")[2] == name]
+    # A threshold that is best for the maps of one class says nothing about those of
+    # several.
+    target = target_of_name(whole)
+    same = [
+        v
+        for key, v in thresholds.items()
+        if key.rpartition("/")[2] == name and target_of_name(key) == target
+    ]
     return same[0] if len(same) == 1 else None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, select_scoremap
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.class_scores import write_class_scores
@@ -28,8 +29,9 @@ METADATA_FOLDER = "metadata"
 class ScoremapDumpHook(Hook):
     """Write the score maps of a test in the form that the WSOL benchmark reads.
 
-    ``out_dir/<image id>.npy`` is the map of the ground-truth class at 224 x 224, in
-    float64 and [0, 1] (about 0.4 MB), exactly as it was evaluated. Beside the maps
+    ``out_dir/<image id>.npy`` is the map of the ground-truth class, or the one that
+    the metrics' ``cam_target`` names, at 224 x 224, in float64 and [0, 1] (about 0.4
+    MB), exactly as it was evaluated. Beside the maps
     stand ``scores.npz`` with the class scores and, for data sets with boxes,
     ``metadata`` with the split in the benchmark's text form. So
 
@@ -49,10 +51,29 @@ class ScoremapDumpHook(Hook):
     def __init__(self, out_dir: Union[str, Path]) -> None:
         self.out_dir = Path(out_dir)
         self._facts: list[dict[str, Any]] = []
+        self._cam_target = GROUND_TRUTH
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Forget an earlier test."""
+        """Forget an earlier test, and see which maps the metrics score."""
         self._facts = []
+        evaluator = getattr(runner, "test_evaluator", None)
+        targets = {
+            metric.cam_target
+            for metric in getattr(evaluator, "metrics", ())
+            if hasattr(metric, "cam_target")
+        }
+        if len(targets) > 1:
+            raise ConfigError(
+                "Expected all metrics of `test_evaluator` to score the same maps for "
+                f"ScoremapDumpHook, but got `cam_target` {sorted(targets)}."
+            )
+        self._cam_target = targets.pop() if targets else GROUND_TRUTH
+        if self._cam_target != GROUND_TRUTH:
+            runner.logger.log(
+                logging.WARNING,
+                f"The stored maps are {self._cam_target!r}, not the ground truth's: "
+                "what tools/eval_scoremaps.py calls GT-known is not GT-known.",
+            )
 
     def after_test_iter(
         self,
@@ -64,14 +85,15 @@ class ScoremapDumpHook(Hook):
         """Write the maps of a batch."""
         for sample in outputs or ():
             label = int(_field(sample, "gt_label").reshape(-1)[0])
-            places = np.flatnonzero(_field(sample, "cam_labels") == label)
-            if len(places) == 0:
-                raise ConfigError(
-                    f"Expected a map of the ground-truth class {label} for "
-                    "ScoremapDumpHook. Add 'gt' to `cam_targets` of WSOLHead."
-                )
             image_id = _field(sample, "image_id")
-            scores = normalize_scoremap(_field(sample, "cam")[places[0]])
+            scoremap = select_scoremap(
+                _field(sample, "cam"),
+                _field(sample, "cam_labels"),
+                self._cam_target,
+                label,
+                _field(sample, "pred_score"),
+            )
+            scores = normalize_scoremap(scoremap)
             write_scoremap(self.out_dir, image_id, scores)
             boxes = sample.get("gt_bboxes")
             height, width = _field(sample, "ori_shape")[:2]

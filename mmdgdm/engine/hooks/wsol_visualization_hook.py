@@ -14,6 +14,7 @@ import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.registry import HOOKS, VISUALIZERS
@@ -102,7 +103,7 @@ class WSOLVisualizationHook(Hook):
                 )
             if index in self._chosen:
                 self._chosen.remove(index)
-                image = _picture(data_batch["inputs"][i], sample)
+                image = _picture(_input_of(data_batch["inputs"], i), sample)
                 self._shots.append(_Shot(index, image, sample.cpu()))
 
     def after_test_epoch(
@@ -153,12 +154,24 @@ class WSOLVisualizationHook(Hook):
         )
 
 
+def _input_of(inputs: Any, place: int) -> Any:
+    """The input of an image; ``None`` if a batch holds lists of views."""
+    is_views = isinstance(inputs, (list, tuple)) and not isinstance(inputs[0], Tensor)
+    return None if is_views else inputs[place]
+
+
 def _picture(inputs: Any, sample: Any) -> np.ndarray:
     """Return the picture in RGB: the file, or the network's input without one."""
     path = sample.get("img_path")
     if path is not None and Path(path).is_file():
         # mmcv would ignore channel_order="rgb" beside this flag.
         return mmcv.bgr2rgb(mmcv.imread(path, flag="color_ignore_orientation"))
+    if not isinstance(inputs, Tensor):
+        raise ConfigError(
+            "Expected every sample to carry the `img_path` of a file for "
+            "WSOLVisualizationHook in a test of several views, since none of them need "
+            f"be the whole image, but got {path!r}."
+        )
     image = inputs.cpu().numpy().transpose(1, 2, 0)[..., ::-1]
     return np.ascontiguousarray(image).astype(np.uint8)
 

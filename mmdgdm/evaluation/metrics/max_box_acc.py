@@ -8,6 +8,13 @@ from mmdgdm.evaluation.functional.max_box_acc import LOC_IOU_THRESHOLD
 from mmdgdm.evaluation.metrics.wsol_metric import WSOLMetric
 from mmdgdm.registry import METRICS
 
+#: The scores of MaxBoxAcc over all images.
+_NAMES = frozenset(
+    f"MaxBoxAcc{suffix}{threshold}"
+    for suffix in ("", " (fixed)")
+    for threshold in ("", " threshold")
+)
+
 
 @METRICS.register_module()
 class MaxBoxAcc(WSOLMetric):
@@ -22,7 +29,7 @@ class MaxBoxAcc(WSOLMetric):
 
     Args:
         **kwargs: As for :class:`WSOLMetric`: ``interval``, ``threshold``,
-            ``collect_device``, ``prefix``.
+            ``cam_target``, ``collect_device``, ``prefix``.
 
     Raises:
         ConfigError: If an argument is out of range.
@@ -41,11 +48,7 @@ class MaxBoxAcc(WSOLMetric):
             The score in percent and its threshold, by name.
         """
         metrics = super().compute_metrics(results)
-        return {
-            name: value
-            for name, value in metrics.items()
-            if name.split(" ")[0] == "MaxBoxAcc"
-        }
+        return {name: value for name, value in metrics.items() if name in _NAMES}
 
 
 @METRICS.register_module()
@@ -61,7 +64,7 @@ class MaxBoxAccV2(WSOLMetric):
 
     Args:
         **kwargs: As for :class:`WSOLMetric`: ``iou_thresholds``, ``interval``,
-            ``threshold``, ``collect_device``, ``prefix``.
+            ``threshold``, ``cam_target``, ``collect_device``, ``prefix``.
 
     Raises:
         ConfigError: If an argument is out of range.

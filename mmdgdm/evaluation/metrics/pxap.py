@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmdgdm.errors import DataError
+from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, target_prefix
 from mmdgdm.evaluation.functional.pixel_summary import (
     PixelCounts,
     add_counts,
@@ -25,8 +26,8 @@ from mmdgdm.evaluation.functional.scoremaps import (
 )
 from mmdgdm.evaluation.metrics.samples import (
     get_array,
-    get_cam_of_label,
     get_gt_label,
+    get_scoremap,
 )
 from mmdgdm.registry import METRICS
 
@@ -42,10 +43,11 @@ _NUM_SEPARATE = 8
 class PxAP(BaseMetric):
     """Pixel-wise average precision of the WSOL benchmark, from raw maps.
 
-    Each sample's map of its ground-truth class is stretched to [0, 1] at 224 x 224,
-    and so is its mask, taking the nearest pixel. The scores of all object pixels and
-    of all background pixels of the data set are compared; ignored pixels are left
-    out. The scores, ``PxAP`` and ``Pixel IoU`` at its best threshold and at
+    Each sample's map of its ground-truth class, or the one that ``cam_target`` names
+    (:mod:`mmdgdm.evaluation.functional.cam_target`), is stretched to [0, 1] at
+    224 x 224, and so is its mask, taking the nearest pixel. The scores of all object
+    pixels and of all background pixels of the data set are compared; ignored pixels
+    are left out. The scores, ``PxAP`` and ``Pixel IoU`` at its best threshold and at
     ``threshold``, are defined and named in
     :mod:`mmdgdm.evaluation.functional.pixel_summary`.
 
@@ -60,6 +62,10 @@ class PxAP(BaseMetric):
         threshold: A threshold in [0, 1) fixed elsewhere. ``None`` takes the one
             that was calibrated on the validation split and is stored in the
             checkpoint, if :class:`~mmdgdm.engine.hooks.CalibrationHook` is at hand.
+        cam_target: Which map is scored: ``"gt"``, ``"top1"``, ``"mean_topK"`` or
+            ``"weighted_topK"``. Other than ``"gt"``, it is put before all names. The
+            head's ``cam_targets`` must hold
+            ``"topK"``.
         collect_device: Where results of several processes meet, ``"cpu"`` or
             ``"gpu"``.
         prefix: Put before all names, with a slash.
@@ -80,10 +86,14 @@ class PxAP(BaseMetric):
         self,
         interval: float = DEFAULT_INTERVAL,
         threshold: Optional[float] = None,
+        cam_target: str = GROUND_TRUTH,
         collect_device: str = "cpu",
         prefix: Optional[str] = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(
+            collect_device=collect_device, prefix=target_prefix(prefix, cam_target)
+        )
+        self.cam_target = cam_target
         check_fixed_threshold(threshold)
         self.thresholds = make_thresholds(interval)
         self.threshold = threshold
@@ -107,7 +117,7 @@ class PxAP(BaseMetric):
             self._fold()
 
     def _record(self, sample: dict) -> PixelCounts:
-        cam = get_cam_of_label(sample, get_gt_label(sample))
+        cam = get_scoremap(sample, get_gt_label(sample), self.cam_target)
         mask = resize_label_mask(get_array(sample, "gt_mask"))
         scores = normalize_scoremap(cam)
         return count_pixels(scores, mask, self.thresholds, self.threshold)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdgdm.errors import DataError
+from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, select_scoremap
 
 _PACKING = "a test pipeline that ends with mmdgdm.PackWSOLInputs sets it"
 _HEAD = "mmdgdm.WSOLHead sets it"
@@ -85,32 +86,29 @@ def get_gt_label(sample: dict) -> int:
     return int(labels[0])
 
 
-def get_cam_of_label(sample: dict, label: int) -> NDArray[Any]:
-    """Return a sample's class activation map of a class.
+def get_scoremap(sample: dict, label: int, cam_target: str) -> NDArray[Any]:
+    """Return the map of a sample that localization is scored with.
 
     Args:
         sample: A data sample as a dictionary, with ``cam`` (K, h, w) and
-            ``cam_labels`` (K,).
-        label: The class, the ground truth of the sample.
+            ``cam_labels`` (K,), and ``pred_score`` (C,) for other targets than
+            ``"gt"``.
+        label: The ground truth of the sample.
+        cam_target: As :mod:`mmdgdm.evaluation.functional.cam_target` lists them.
 
     Returns:
         (h, w), not normalised.
 
     Raises:
-        DataError: If a field is missing or malformed, or the class has no map.
+        DataError: If a field is missing or malformed, or a class has no map.
     """
-    cam = get_array(sample, "cam")
-    cam_labels = get_array(sample, "cam_labels")
-    if cam.ndim != 3 or cam_labels.shape != cam.shape[:1]:
-        raise DataError(
-            "Expected `cam` of shape (K, h, w) and `cam_labels` of shape (K,), but "
-            f"got {cam.shape} and {cam_labels.shape}."
-        )
-    places = np.flatnonzero(cam_labels == label)
-    if len(places) == 0:
-        raise DataError(
-            f"Expected `cam_labels` to hold the ground-truth class {label}, but got "
-            f"{cam_labels.tolist()}. Add 'gt' to `cam_targets` of WSOLHead."
-        )
-    found: NDArray[Any] = cam[places[0]]
-    return found
+    scores = None
+    if cam_target != GROUND_TRUTH:
+        scores = get_array(sample, "pred_score")
+    return select_scoremap(
+        get_array(sample, "cam"),
+        get_array(sample, "cam_labels"),
+        cam_target,
+        label,
+        scores,
+    )

@@ -11,6 +11,11 @@ from mmengine.logging import print_log
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.boxes import scale_boxes
+from mmdgdm.evaluation.functional.cam_target import (
+    GROUND_TRUTH,
+    honest_names,
+    target_prefix,
+)
 from mmdgdm.evaluation.functional.localization import label_rank
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
 from mmdgdm.evaluation.functional.records import make_record, read_records
@@ -24,9 +29,9 @@ from mmdgdm.evaluation.functional.scoremaps import (
 from mmdgdm.evaluation.functional.summary import check_box_settings, summarize_boxes
 from mmdgdm.evaluation.metrics.samples import (
     get_array,
-    get_cam_of_label,
     get_field,
     get_gt_label,
+    get_scoremap,
 )
 from mmdgdm.registry import METRICS
 
@@ -35,7 +40,8 @@ from mmdgdm.registry import METRICS
 class WSOLMetric(BaseMetric):
     """Box scores of the WSOL benchmark, from raw class activation maps.
 
-    Each sample's map of its ground-truth class is normalised, quantised and
+    Each sample's map of its ground-truth class, or the one that ``cam_target`` names
+    (:mod:`mmdgdm.evaluation.functional.cam_target`), is normalised, quantised and
     thresholded at 224 x 224 (see
     :mod:`mmdgdm.evaluation.functional.scoremaps`), and its boxes are compared with
     the ground truth scaled to the same size. The scores, ``GT-known``,
@@ -59,6 +65,10 @@ class WSOLMetric(BaseMetric):
             checkpoint, if :class:`~mmdgdm.engine.hooks.CalibrationHook` is at hand.
         classwise: Whether to report GT-known of each class too, as the lists
             ``GT-known_classes`` and ``GT-known_classwise``.
+        cam_target: Which map is scored: ``"gt"``, ``"top1"``, ``"mean_topK"`` or
+            ``"weighted_topK"``. Other than ``"gt"``, it is put before all names, and
+            nothing is called GT-known. The head's ``cam_targets`` must hold
+            ``"topK"``.
         collect_device: Where results of several processes meet, ``"cpu"`` or
             ``"gpu"``.
         prefix: Put before all names, with a slash.
@@ -82,10 +92,14 @@ class WSOLMetric(BaseMetric):
         topk: Sequence[int] = (1, 5),
         threshold: Optional[float] = None,
         classwise: bool = False,
+        cam_target: str = GROUND_TRUTH,
         collect_device: str = "cpu",
         prefix: Optional[str] = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(
+            collect_device=collect_device, prefix=target_prefix(prefix, cam_target)
+        )
+        self.cam_target = cam_target
         check_box_settings(iou_thresholds, topk, threshold)
         self.iou_thresholds = tuple(iou_thresholds)
         self.thresholds = make_thresholds(interval)
@@ -113,7 +127,7 @@ class WSOLMetric(BaseMetric):
 
     def _record(self, sample: dict) -> bytes:
         label = get_gt_label(sample)
-        cam = get_cam_of_label(sample, label)
+        cam = get_scoremap(sample, label, self.cam_target)
         height, width = get_field(sample, "ori_shape")[:2]
         boxes = scale_boxes(
             get_array(sample, "gt_bboxes"), (int(width), int(height)), EVAL_SIZE
@@ -172,4 +186,4 @@ class WSOLMetric(BaseMetric):
             metrics["GT-known_classwise"] = [
                 scores["GT-known"] for scores in by_class.values()
             ]
-        return metrics
+        return honest_names(metrics, self.cam_target)

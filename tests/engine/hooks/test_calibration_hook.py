@@ -107,6 +107,22 @@ def test_prefixes(stored, prefix, expected):
     assert run_test(stored, Metric(BOXES, prefix=prefix)) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("stored", "prefix", "expected"),
+    [
+        ({BOXES: 0.1}, "top1", None),
+        ({BOXES: 0.1}, "a/mean_top5", None),
+        ({"top1/" + BOXES: 0.1}, "", None),
+        ({"top1/" + BOXES: 0.1}, "mean_top5", None),
+        ({"top1/" + BOXES: 0.1, BOXES: 0.2}, "top1", 0.1),
+        ({"top1/" + BOXES: 0.1, BOXES: 0.2}, "a", 0.2),
+        ({"top1/" + BOXES: 0.1}, "a/top1", 0.1),
+    ],
+)
+def test_a_threshold_of_other_maps_is_not_taken(stored, prefix, expected):
+    assert run_test(stored, Metric(BOXES, prefix=prefix)) == [expected]
+
+
 def test_a_checkpoint_without_a_threshold_is_named_in_the_log(caplog):
     assert run_test({}, Metric(BOXES)) == [None]
     assert "holds no 'MaxBoxAcc threshold'" in caplog.text

@@ -81,7 +81,7 @@ def test_a_second_run_replaces_the_first(tmp_path):
 def test_a_map_of_the_true_class_is_needed(tmp_path):
     sample = make_sample()
     sample.set_field(torch.tensor([0, 7]), "cam_labels")
-    with pytest.raises(ConfigError, match=r"class 1 .*`cam_targets`"):
+    with pytest.raises(DataError, match=r"class 1, .*`cam_targets`"):
         dump(tmp_path, sample)
 
 
@@ -98,3 +98,26 @@ def test_no_file_outside_the_folder(tmp_path, image_id):
     with pytest.raises(DataError, match="below the root"):
         dump(tmp_path / "maps", make_sample(image_id))
     assert list(tmp_path.glob("out*")) == []
+
+
+def runner_with(*targets):
+    metrics = [SimpleNamespace(cam_target=target) for target in targets]
+    evaluator = SimpleNamespace(metrics=[*metrics, object()])
+    return SimpleNamespace(logger=RUNNER.logger, test_evaluator=evaluator)
+
+
+def test_the_map_that_the_metrics_score_is_stored(tmp_path, caplog):
+    sample = make_sample(label=0)  # class 1 has the highest score
+    hook = ScoremapDumpHook(tmp_path)
+    for targets, place in ((("top1", "top1"), 1), (("gt",), 0), ((), 0)):
+        hook.before_test_epoch(runner_with(*targets))
+        hook.after_test_iter(RUNNER, 0, None, [sample])
+        expected = normalize_scoremap(sample.get("cam")[place].numpy())
+        assert np.array_equal(np.load(tmp_path / "a/1.jpg.npy"), expected)
+    assert caplog.text.count("is not GT-known") == 1
+
+
+def test_metrics_of_different_maps_cannot_be_stored_together(tmp_path):
+    hook = ScoremapDumpHook(tmp_path)
+    with pytest.raises(ConfigError, match=r"\['gt', 'top1'\]"):
+        hook.before_test_epoch(runner_with("gt", "top1"))
