@@ -22,10 +22,13 @@ from page import insert_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = {
-    "toy": "configs/{method}/{method}_resnet18_1xb32-12e_toy.py",
-    "stamps": "configs/{method}/{method}_efficientnet-lite0_1xb32-4e_stamps.py",
+    "toy": "{method}_resnet18_1xb32-12e_toy.py",
+    "stamps": "{method}_efficientnet-lite0_1xb32-4e_stamps.py",
 }
-METHODS = ("cam", "adl", "dgdm")
+METHODS = (
+    *("cam", "has", "cutmix", "acol", "spg", "adl", "dropblock"),
+    *("dgdm", "dgdm-cagd", "dgdm-sagd", "dgdm-noimportance"),
+)
 #: Column of the table: key of the metrics.
 COLUMNS = {
     "Top-1 Cls": "Top-1 Cls",
@@ -37,6 +40,12 @@ COLUMNS = {
 }
 
 
+def config_of(data: str, method: str) -> str:
+    """Path of a config; variants of a method stand in its folder."""
+    folder = method.partition("-")[0]
+    return f"configs/{folder}/{CONFIGS[data].format(method=method)}"
+
+
 def call(*arguments: object) -> None:
     """Run one of the tools; its output goes to ours."""
     command = [sys.executable, *map(str, arguments)]
@@ -46,7 +55,7 @@ def call(*arguments: object) -> None:
 
 def run(data: str, method: str, seed: int, out: Path) -> dict[str, float]:
     """Train and test one method with one seed; return its test metrics."""
-    config = CONFIGS[data].format(method=method)
+    config = config_of(data, method)
     work_dir = out / f"{method}_seed{seed}"
     val_json, test_json = work_dir / "val.json", work_dir / "test.json"
     check_settings(config, work_dir)
@@ -88,7 +97,7 @@ def table(data: str, results: dict[str, list[dict[str, float]]]) -> str:
         "|---" * (len(COLUMNS) + 1) + "|",
     ]
     for method, runs in results.items():
-        config = Path(CONFIGS[data].format(method=method)).name
+        config = Path(config_of(data, method)).name
         cells = [
             cell([metrics[key] for metrics in runs], 2 if "threshold" in key else 1)
             for key in COLUMNS.values()
