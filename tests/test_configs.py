@@ -92,8 +92,10 @@ def test_two_samples_of_every_split(name, split, load):
     config = load(name)
     dataset_cfg = config[f"{split}_dataloader"].dataset
     root = dataset_cfg.get("data_root")
-    if root is not None and not Path(root).is_dir():
-        pytest.skip(f"{name} needs the data set in {root}, which is missing")
+    if root is not None:
+        needed = Path(root) / dataset_cfg.get("ann_file", "")
+        if not needed.exists():
+            pytest.skip(f"{name} needs the data set in {needed}, which is missing")
     dataset = DATASETS.build(dataset_cfg)
     assert dataset.num_classes == config.model.head.num_classes
     for index in (0, len(dataset) - 1):
