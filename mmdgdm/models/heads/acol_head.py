@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 import torch
-from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmdgdm.models.functional.self_guidance import erase_attended, min_max
-from mmdgdm.models.heads.base import CAMHead, apply_branch, check_map, hard_labels
+from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map, hard_labels
 from mmdgdm.models.necks.base import check_positive_int, check_share
 from mmdgdm.registry import MODELS
 
@@ -22,7 +21,7 @@ class _Embedded(NamedTuple):
 
 
 @MODELS.register_module()
-class ACoLHead(CAMHead, ClsHead):
+class ACoLHead(ConvHead):
     r"""Adversarial complementary learning.
 
     On the feature map F of the last stage two branches of convolutions (3 x 3, ReLU,
@@ -92,17 +91,6 @@ class ACoLHead(CAMHead, ClsHead):
     def scores(self, embedded: _Embedded) -> Tensor:
         """Branch A's scores, (N, num_classes)."""
         return embedded.maps_a.mean(dim=(2, 3))
-
-    def forward(self, feats: Sequence[Tensor]) -> Tensor:
-        """Class scores before the softmax.
-
-        Args:
-            feats: Maps of the backbone's or neck's stages.
-
-        Returns:
-            (N, num_classes).
-        """
-        return self.scores(self.embed(feats))
 
     def maps(self, embedded: _Embedded, labels: Optional[Tensor]) -> Tensor:
         """Maps (N, K, H, W) float32 of labels (N, K), or of all classes."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 import torch
+from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
@@ -244,6 +245,21 @@ def pad_labels(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     width = max(len(row) for row in rows)
     padded = [[*row, *[row[0]] * (width - len(row))] for row in rows]
     return torch.tensor(padded, device=device)
+
+
+class ConvHead(CAMHead, ClsHead):
+    """Base of the heads whose convolutions make class maps, and these the scores."""
+
+    def forward(self, feats: Sequence[Tensor]) -> Tensor:
+        """Class scores before the softmax.
+
+        Args:
+            feats: Maps of the backbone's or neck's stages.
+
+        Returns:
+            (N, num_classes).
+        """
+        return self.scores(self.embed(feats))
 
 
 def hard_labels(data_samples: Sequence[DataSample], owner: str) -> Tensor:

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional.self_guidance import min_max, seed_loss, seed_mask
-from mmdgdm.models.heads.base import CAMHead, apply_branch, check_map, hard_labels
+from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map, hard_labels
 from mmdgdm.models.necks.base import check_positive_int
 from mmdgdm.registry import MODELS
 
@@ -44,7 +43,7 @@ def _check_thresholds(thresholds: Any) -> list[tuple[float, float]]:
 
 
 @MODELS.register_module()
-class SPGHead(CAMHead, ClsHead):
+class SPGHead(ConvHead):
     r"""Self-produced guidance.
 
     Of the last two feature maps :math:`F_1, F_2`, the second one goes through two
@@ -143,17 +142,6 @@ class SPGHead(CAMHead, ClsHead):
     def scores(self, embedded: _Embedded) -> Tensor:
         """Class scores before the softmax, (N, num_classes)."""
         return embedded.maps.mean(dim=(2, 3))
-
-    def forward(self, feats: Sequence[Tensor]) -> Tensor:
-        """Class scores before the softmax.
-
-        Args:
-            feats: Maps of the backbone's or neck's stages.
-
-        Returns:
-            (N, num_classes).
-        """
-        return self.scores(self.embed(feats))
 
     def maps(self, embedded: _Embedded, labels: Optional[Tensor]) -> Tensor:
         """Maps (N, K, H, W) float32 of labels (N, K), or of all classes."""
