@@ -132,11 +132,11 @@ def evaluate_scoremaps(
         ConfigError: If an argument is malformed.
         DataError: If a file is missing or malformed; names image and file.
     """
+    _check_arguments(settings, workers)
     split = read_split(metadata)
     if threshold is not None:
         metric = BOX_THRESHOLD if split.masks is None else MASK_THRESHOLD
         settings = replace(settings, threshold=read_threshold(threshold, metric))
-    _check_arguments(settings, workers)
     thresholds = make_thresholds(settings.interval)
     _check_mask_root(split, metadata, mask_root)
     jobs, missing = _make_jobs(
