@@ -5,6 +5,7 @@
 #       pretrained/efficientnet_lite0.pth
 model = dict(
     type="mmdgdm.WSOLClassifier",
+    channels_last=True,
     data_preprocessor=dict(mean=[127, 127, 127], std=[128, 128, 128], to_rgb=True),
     backbone=dict(
         type="mmdgdm.EfficientNetLite",

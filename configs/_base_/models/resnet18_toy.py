@@ -1,6 +1,7 @@
 # A narrow ResNet-18 for 64 x 64 pictures; its last map is 8 x 8.
 model = dict(
     type="mmdgdm.WSOLClassifier",
+    channels_last=True,
     data_preprocessor=dict(
         mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], to_rgb=True
     ),

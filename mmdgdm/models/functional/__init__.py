@@ -2,15 +2,18 @@
 
 from mmdgdm.models.functional.cagd import channel_attention, channel_mask, num_kept
 from mmdgdm.models.functional.sagd import (
+    BACKGROUND_RULES,
     background_region,
     discriminative_region,
     importance_map,
     keep_mean,
+    otsu_threshold,
     spatial_attention,
     spatial_mask,
 )
 
 __all__ = [
+    "BACKGROUND_RULES",
     "background_region",
     "channel_attention",
     "channel_mask",
@@ -18,6 +21,7 @@ __all__ = [
     "importance_map",
     "keep_mean",
     "num_kept",
+    "otsu_threshold",
     "spatial_attention",
     "spatial_mask",
 ]

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from mmdgdm.models.functional.attention import mean_keeping_factor, mean_over
 
+#: What a share of gives the threshold of the background.
+BACKGROUND_RULES = ("max", "mean", "otsu")
+
 
 def spatial_attention(feat: Tensor) -> Tensor:
     r"""Average all channels at each place: :math:`s = \frac{1}{C}\sum_c F_c`.
@@ -86,23 +89,65 @@ def discriminative_region(
     return grow_blocks(region, block_size)
 
 
-def background_region(attention: Tensor, bg_threshold: float) -> Tensor:
-    r"""Mark what hardly responds: :math:`B = \{ s < t \, s_{max} \}`.
+def otsu_threshold(attention: Tensor) -> Tensor:
+    r"""Value that best parts each map into low and high responses.
+
+    With the values of a map sorted, the split after the k-th one maximises
+    :math:`k (n - k) (\mu_{low} - \mu_{high})^2`, the first such k on a tie; the
+    threshold is the mean of the values on both sides. No histogram is made, so that
+    the result does not depend on bins.
+
+    Source: Otsu, A Threshold Selection Method from Gray-Level Histograms, IEEE
+    Transactions on Systems, Man, and Cybernetics, 1979.
+
+    Args:
+        attention: Map s.
+
+    Returns:
+        The thresholds, (N, 1, 1, 1); of a map of one place, its value.
+
+    Example:
+        >>> otsu_threshold(torch.tensor([1.0, 2.0, 8.0, 9.0]).view(1, 1, 2, 2)).item()
+        5.0
+    """
+    values = attention.flatten(1).sort(dim=1).values
+    count = values.shape[1]
+    if count == 1:
+        return values[:, :, None, None]
+    below = torch.arange(1, count, device=values.device, dtype=values.dtype)
+    sums = values.cumsum(dim=1)
+    low, total = sums[:, :-1], sums[:, -1:]
+    gap = low / below - (total - low) / (count - below)
+    split = (below * (count - below) * gap**2).argmax(dim=1, keepdim=True)
+    middle = (values.gather(1, split) + values.gather(1, split + 1)) / 2
+    return middle[:, :, None, None]
+
+
+def background_region(
+    attention: Tensor, bg_threshold: float, bg_rule: str = "max"
+) -> Tensor:
+    r"""Mark what hardly responds: :math:`B = \{ s < t \, r \}`.
 
     Empty for ``bg_threshold`` 0, also where s is negative, and for a sample with
     :math:`s_{max} \le 0`.
 
     Args:
         attention: Map s.
-        bg_threshold: t, a share of the maximum.
+        bg_threshold: t, a share of r.
+        bg_rule: What r is: the maximum (``"max"``) or the mean (``"mean"``) of s, or
+            Otsu's threshold (``"otsu"``, :func:`otsu_threshold`).
 
     Returns:
         Boolean map, true in the background.
     """
     if bg_threshold == 0:
         return torch.zeros_like(attention, dtype=torch.bool)
-    peak = _maximum(attention)
-    return (attention < bg_threshold * peak) & (peak > 0)
+    peak = reference = _maximum(attention)
+    if bg_rule == "mean":
+        reference = attention.mean(dim=(2, 3), keepdim=True)
+    elif bg_rule == "otsu":
+        reference = otsu_threshold(attention)
+    return (attention < bg_threshold * reference) & (peak > 0)
 
 
 def keep_mean(mask: Tensor, attention: Tensor) -> Tensor:
@@ -147,12 +192,14 @@ def spatial_mask(
     draw: str = "batch",
     scale: str = "plain",
     importance: bool = True,
+    bg_rule: str = "max",
+    erased_value: float = 0.0,
 ) -> Tensor:
     r"""Draw the mask of one forward pass: drop mask or importance map.
 
-    The drop mask is 0 in the discriminative region and in the background, else
-    1. It is taken with probability ``drop_prob``, otherwise the importance map, or
-    ones without it.
+    The drop mask is ``erased_value`` in the discriminative region and in the
+    background, else 1. It is taken with probability ``drop_prob``, otherwise the
+    importance map, or ones without it.
 
     Args:
         attention: Map s.
@@ -165,13 +212,15 @@ def spatial_mask(
         scale: ``"plain"``, or ``"mean"`` to keep each sample's mean activation
             (:func:`keep_mean`, :func:`importance_map`).
         importance: Whether there is an importance map.
+        bg_rule: See :func:`background_region`.
+        erased_value: What erased places are multiplied by.
 
     Returns:
         The map that multiplies the features, in the dtype of ``attention``.
     """
     erased = discriminative_region(attention, drop_threshold, block_size, seed_prob)
-    erased = erased | background_region(attention, bg_threshold)
-    drop_mask = (~erased).to(attention.dtype)
+    erased = erased | background_region(attention, bg_threshold, bg_rule)
+    drop_mask = torch.ones_like(attention).masked_fill(erased, erased_value)
     if scale == "mean":
         drop_mask = keep_mean(drop_mask, attention)
     draws = attention.shape[0] if draw == "sample" else 1

@@ -48,7 +48,7 @@ class ADL(AttentionDropout):
         """Multiply a feature map (N, C, H, W) by drop mask or importance map."""
         mask = spatial_mask(
             spatial_attention(feat),
-            self.drop_rate,
+            self.drop_rate * self.strength,
             self.drop_threshold,
             block_size=1,
             bg_threshold=0.0,

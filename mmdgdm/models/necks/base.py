@@ -114,7 +114,14 @@ class AttentionDropout(BaseModule, metaclass=ABCMeta):
 
     In eval mode the input object itself is returned. In training the output has
     the shape, dtype, device and memory format of the input.
+
+    Attributes:
+        strength: What each probability of erasing is multiplied by, in [0, 1]: 1
+            unless a schedule (:class:`mmdgdm.engine.hooks.DropRampHook`) sets it. It
+            is no part of the state dict.
     """
+
+    strength: float = 1.0
 
     def forward(self, feats: FeatureMaps) -> FeatureMaps:
         """Mask the features in training mode; return the input in eval mode.

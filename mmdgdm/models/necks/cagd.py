@@ -114,7 +114,8 @@ class CAGD(AttentionDropout):
                 )
             dtype = next(self.excitation.parameters()).dtype
             attention = self.excitation(attention.to(dtype))
-        mask = channel_mask(attention, self.keep_ratio, self.drop_prob, self.scale)
+        drop_prob = self.drop_prob * self.strength
+        mask = channel_mask(attention, self.keep_ratio, drop_prob, self.scale)
         if self.attention == "se":
             # Straight-through: the value is the mask's, the gradient attention's.
             mask = mask + (attention - attention.detach())

@@ -74,8 +74,11 @@ class DGDM(AttentionDropout):
 
     def drop(self, feat: Tensor) -> Tensor:
         """Multiply a feature map (N, C, H, W) by both masks."""
-        masks = [part.mask(feat) for part in (self.cagd, self.sagd) if part is not None]
-        out = feat
+        out, masks = feat, []
+        for part in (self.cagd, self.sagd):
+            if part is not None:
+                part.strength = self.strength
+                masks.append(part.mask(feat))
         for mask in masks:
             out = out * mask.to(feat.dtype)
         return out

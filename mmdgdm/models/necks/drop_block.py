@@ -73,11 +73,12 @@ class DropBlock(AttentionDropout):
                 "Expected the input of DropBlock to be at least as large as its blocks "
                 f"({self.block_size}), but got {tuple(feat.shape)}."
             )
+        prob = self.drop_prob * self.strength
         if not self.shared:
-            dropped: Tensor = drop_block2d(feat, self.drop_prob, self.block_size)
+            dropped: Tensor = drop_block2d(feat, prob, self.block_size)
             return dropped
         ones = feat.new_ones(feat.shape[0], 1, *feat.shape[2:])
-        return feat * drop_block2d(ones, self.drop_prob, self.block_size)
+        return feat * drop_block2d(ones, prob, self.block_size)
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""

@@ -7,7 +7,11 @@ from typing import Optional
 from torch import Tensor
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.models.functional import spatial_attention, spatial_mask
+from mmdgdm.models.functional import (
+    BACKGROUND_RULES,
+    spatial_attention,
+    spatial_mask,
+)
 from mmdgdm.models.necks.base import (
     AttentionDropout,
     check_choice,
@@ -26,8 +30,9 @@ class SAGD(AttentionDropout):
 
     - the discriminative region is :math:`D = \{s \ge t_d\,s_{max}\}`, each pixel
       grown to a block of ``block_size`` x ``block_size``,
-    - the background is :math:`B = \{s < t_b\,s_{max}\}`,
-    - the drop mask is 0 in D and B, else 1, and the importance map is
+    - the background is :math:`B = \{s < t_b\,r\}` with r = :math:`s_{max}`, or by
+      ``bg_rule`` the mean of s or Otsu's threshold between its low and high values,
+    - the drop mask is ``erased_value`` in D and B, else 1, and the importance map is
       :math:`\sigma(s)`.
 
     Each forward pass multiplies F by the drop mask with probability
@@ -39,16 +44,19 @@ class SAGD(AttentionDropout):
     two maps: ADL, Choe and Shim, arXiv 1908.10028; blocks: DropBlock, Ghiasi et
     al., arXiv 1810.12890. The paper's abstract fixes the erasing of contiguous
     discriminative regions and the split of foreground from background. All values
-    and the arguments ``draw``, ``seed_prob``, ``scale``, ``importance`` and
-    ``detach`` are choices of this project.
+    and the arguments ``bg_rule``, ``erased_value``, ``draw``, ``seed_prob``,
+    ``scale``, ``importance`` and ``detach`` are choices of this project.
 
     Args:
         drop_prob: Probability of the drop mask, in [0, 1].
         drop_threshold: :math:`t_d`, in (0, 1].
         block_size: Side of the erased blocks in pixels of the feature map; it may
             exceed the map, whose every block is then cut at the frame.
-        bg_threshold: :math:`t_b`, in [0, ``drop_threshold``); 0 switches the
-            background part off.
+        bg_threshold: :math:`t_b`; 0 switches the background part off. In
+            [0, ``drop_threshold``) for the rule ``"max"``, else in [0, 1].
+        bg_rule: r, ``"max"``, ``"mean"`` or ``"otsu"``.
+        erased_value: What erased places are multiplied by, in [0, 1): 0 erases
+            them, more only weakens them.
         seed_prob: Probability that a pixel of D before growing seeds a block, in
             (0, 1]; 1 erases D whole.
         draw: ``"batch"`` draws between the two maps once per forward pass,
@@ -77,6 +85,8 @@ class SAGD(AttentionDropout):
         drop_threshold: float = 0.8,
         block_size: int = 3,
         bg_threshold: float = 0.0,
+        bg_rule: str = "max",
+        erased_value: float = 0.0,
         seed_prob: float = 1.0,
         draw: str = "sample",
         scale: str = "plain",
@@ -91,12 +101,14 @@ class SAGD(AttentionDropout):
         )
         self.block_size = check_positive_int("block_size", block_size)
         self.bg_threshold = check_share("bg_threshold", bg_threshold)
-        if self.bg_threshold >= self.drop_threshold:
+        self.bg_rule = check_choice("bg_rule", bg_rule, BACKGROUND_RULES)
+        if bg_rule == "max" and self.bg_threshold >= self.drop_threshold:
             raise ConfigError(
                 "Expected `bg_threshold` to be below `drop_threshold` "
                 f"({drop_threshold!r}), but got {bg_threshold!r}: background and "
                 "discriminative region would cover the whole map."
             )
+        self.erased_value = check_share("erased_value", erased_value, high_open=True)
         self.seed_prob = check_share("seed_prob", seed_prob, low_open=True)
         self.draw = check_choice("draw", draw, ("batch", "sample"))
         self.scale = check_choice("scale", scale, ("plain", "mean"))
@@ -115,7 +127,7 @@ class SAGD(AttentionDropout):
         attention = spatial_attention(feat.detach() if self.detach else feat)
         return spatial_mask(
             attention,
-            self.drop_prob,
+            self.drop_prob * self.strength,
             self.drop_threshold,
             self.block_size,
             self.bg_threshold,
@@ -123,6 +135,8 @@ class SAGD(AttentionDropout):
             self.draw,
             self.scale,
             self.importance,
+            self.bg_rule,
+            self.erased_value,
         )
 
     def drop(self, feat: Tensor) -> Tensor:
@@ -134,6 +148,7 @@ class SAGD(AttentionDropout):
         return (
             f"drop_prob={self.drop_prob}, drop_threshold={self.drop_threshold}, "
             f"block_size={self.block_size}, bg_threshold={self.bg_threshold}, "
+            f"bg_rule={self.bg_rule!r}, erased_value={self.erased_value}, "
             f"seed_prob={self.seed_prob}, draw={self.draw!r}, "
             f"scale={self.scale!r}, importance={self.importance}, "
             f"detach={self.detach}"

@@ -178,3 +178,15 @@ def test_the_layer_as_a_plain_mmpretrain_neck_without_custom_imports():
     samples = [DataSample().set_gt_label(k) for k in (1, 3)]
     model(images(), samples, mode="loss")["loss"].backward()
     assert model.eval()(images()).shape == (2, 5)
+
+
+@every_backbone
+def test_channels_last_changes_no_key_and_no_score(name):
+    model, other = build(name).eval(), build(name, channels_last=True).eval()
+    assert list(other.state_dict()) == list(model.state_dict())
+    other.load_state_dict(model.state_dict())
+    weights = [w for w in other.backbone.parameters() if w.dim() == 4]
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
+    feat = other.extract_feat(images(), stage="backbone")[-1]
+    assert feat.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(model(images()), other(images()), atol=1e-5)

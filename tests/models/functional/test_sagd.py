@@ -10,6 +10,7 @@ from mmdgdm.models.functional import (
     discriminative_region,
     importance_map,
     keep_mean,
+    otsu_threshold,
     spatial_attention,
     spatial_mask,
 )
@@ -86,6 +87,47 @@ def test_background_is_below_its_share_of_the_maximum():
     assert region[0, 0].tolist() == [[False, False], [True, True]]
 
 
+def test_background_below_the_mean_of_the_map():
+    # The mean is 4; half of it is 2.
+    attention = as_map([[10, 4], [2, 0]])
+    below_mean = background_region(attention, 1.0, "mean")
+    assert below_mean[0, 0].tolist() == [[False, False], [True, True]]
+    below_half = background_region(attention, 0.5, "mean")
+    assert below_half[0, 0].tolist() == [[False, False], [False, True]]
+
+
+def test_background_below_otsus_threshold():
+    region = background_region(as_map([[9, 8], [1, 2]]), 1.0, "otsu")
+    assert region[0, 0].tolist() == [[False, False], [True, True]]
+
+
+def slow_otsu(values):
+    """Otsu's threshold by his definition: the largest variance between groups."""
+    values, best, found = sorted(values), -1.0, values[0]
+    for k in range(1, len(values)):
+        low, high = values[:k], values[k:]
+        gap = sum(low) / len(low) - sum(high) / len(high)
+        variance = len(low) * len(high) * gap**2 / len(values) ** 2
+        if variance > best:
+            best, found = variance, (values[k - 1] + values[k]) / 2
+    return found
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_otsu_equals_its_definition(seed):
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.rand(5, 1, 3, 4, generator=generator, dtype=torch.float64) ** 3
+    found = otsu_threshold(maps)
+    assert found.shape == (5, 1, 1, 1)
+    expected = [slow_otsu(row.tolist()) for row in maps.flatten(1)]
+    assert found.flatten().tolist() == pytest.approx(expected)
+
+
+def test_otsu_of_constant_maps_and_of_one_place_is_their_value():
+    assert otsu_threshold(torch.full((1, 1, 2, 2), 3.0)).item() == 3.0
+    assert otsu_threshold(torch.tensor([[[[2.5]]]])).item() == 2.5
+
+
 def test_background_zero_is_off_also_for_negative_values():
     assert not background_region(as_map([[10, -5]]), 0.0).any()
 
@@ -152,6 +194,16 @@ def test_drop_mask_is_taken_at_the_stated_rate():
     mask = spatial_mask(attention, 0.7, 0.8, 1, 0.0, draw="sample")
     rate = (mask[:, 0, 0, 0] == 0).float().mean().item()
     assert rate == pytest.approx(0.7, abs=0.015)
+
+
+def test_erased_places_keep_a_share():
+    attention = as_map([[10, 5], [4, 1]])
+    mask = spatial_mask(attention, 1.0, 0.8, 1, 0.2, erased_value=0.25)
+    assert mask.flatten().tolist() == [0.25, 1, 1, 0.25]
+    # 20 before, 2.5 + 5 + 4 + 0.25 = 11.75 after.
+    mask = spatial_mask(attention, 1.0, 0.8, 1, 0.2, scale="mean", erased_value=0.25)
+    assert (mask * attention).sum().item() == pytest.approx(20)
+    assert mask[0, 0, 0, 1].item() == pytest.approx(20 / 11.75)
 
 
 def test_everything_erased_gives_zeros_not_nan():

@@ -18,6 +18,7 @@ LAYERS = {
     "CAGD-se": lambda: CAGD(attention="se", in_channels=8, reduction=2),
     "SAGD": lambda: SAGD(bg_threshold=0.1),
     "SAGD-mean": lambda: SAGD(scale="mean", detach=True),
+    "SAGD-soft": lambda: SAGD(erased_value=0.3, bg_rule="otsu", bg_threshold=1.0),
     "DGDM": DGDM,
     "DGDM-mean": lambda: DGDM(dict(scale="mean"), dict(scale="mean")),
     "DGDM-no-sagd": lambda: DGDM(sagd=None),
@@ -219,6 +220,9 @@ def test_samples_do_not_influence_each_other(layer):
         (lambda: SAGD(block_size=2.5), "`block_size`.*2.5"),
         (lambda: SAGD(block_size=True), "`block_size`.*True"),
         (lambda: SAGD(bg_threshold=0.8, drop_threshold=0.8), "`bg_threshold`"),
+        (lambda: SAGD(bg_threshold=1.1, bg_rule="mean"), "`bg_threshold`.*1.1"),
+        (lambda: SAGD(bg_rule="median"), "`bg_rule`.*'max', 'mean', 'otsu'"),
+        (lambda: SAGD(erased_value=1.0), r"`erased_value`.*\[0, 1\).*1.0"),
         (lambda: SAGD(seed_prob=0), "`seed_prob`"),
         (lambda: SAGD(draw="pixel"), "`draw`.*'batch', 'sample'"),
         (lambda: SAGD(scale="expectation"), "`scale`"),
@@ -311,3 +315,44 @@ def test_a_learned_attention_names_a_wrong_channel_count():
     layer = CAGD(attention="se", in_channels=8)
     with pytest.raises(ValueError, match=r"`in_channels` \(8\).*\(4, 6, 7, 7\)"):
         layer(features(4, 6, 7, 7))
+
+
+@pytest.mark.parametrize(
+    ("layer", "untouched"),
+    [
+        (CAGD(keep_ratio=0.0, drop_prob=1.0), 1.0),
+        (SAGD(drop_prob=1.0, importance=False), 1.0),
+        (DropBlock(drop_prob=0.9, shared=True), 1.0),
+        # Without a drop mask, what is left is the importance map.
+        (ADL(drop_rate=1.0), torch.sigmoid(torch.tensor(1.0)).item()),
+    ],
+)
+def test_strength_scales_the_probability_of_erasing(layer, untouched):
+    torch.manual_seed(0)
+    feat = torch.ones(400, 4, 5, 5)
+    layer.strength = 0.0
+    assert torch.allclose(layer(feat), torch.full_like(feat, untouched))
+    layer.strength = 1.0
+    assert (layer(feat) == 0).float().mean() > 0.3
+
+
+@pytest.mark.parametrize("name", ["CAGD", "SAGD"])
+def test_half_the_strength_erases_half_as_often(name):
+    torch.manual_seed(0)
+    build = {
+        "CAGD": lambda: CAGD(keep_ratio=0.0, drop_prob=0.8),
+        "SAGD": lambda: SAGD(drop_prob=0.8, importance=False),
+    }[name]
+    layer, feat = build(), torch.ones(4000, 8, 2, 2)
+    layer.strength = 0.5
+    share = (layer(feat) == 0).float().mean().item()
+    assert share == pytest.approx(0.4, abs=0.03)
+
+
+def test_the_strength_of_dgdm_is_that_of_its_parts():
+    layer = DGDM(dict(keep_ratio=0.0, drop_prob=1.0), dict(importance=False))
+    layer.strength = 0.0
+    feat = features()
+    assert torch.equal(layer(feat), feat)
+    assert layer.cagd.strength == layer.sagd.strength == 0.0
+    assert not layer.state_dict()

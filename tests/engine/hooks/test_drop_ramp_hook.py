@@ -1,0 +1,74 @@
+"""DropRampHook."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+from mmengine.model.wrappers import MMDistributedDataParallel
+from torch import nn
+
+from mmdgdm.engine.hooks import DropRampHook
+from mmdgdm.engine.hooks.drop_ramp_hook import ramp
+from mmdgdm.errors import ConfigError
+from mmdgdm.models.necks import ADL, DGDM
+
+
+class _Wrapped(MMDistributedDataParallel):
+    """A wrapper that mmengine knows as one, without a process group."""
+
+    def __init__(self, module):
+        object.__setattr__(self, "inner", module)
+
+    @property
+    def module(self):
+        return self.inner
+
+
+def _runner(model, iteration, max_iters=10):
+    return SimpleNamespace(model=model, iter=iteration, max_iters=max_iters)
+
+
+def test_ramp_by_hand():
+    assert [ramp(p, 0.0, 1.0) for p in (0.0, 0.3, 1.0)] == [0.0, 0.3, 1.0]
+    assert [ramp(p, 0.2, 0.6) for p in (0.1, 0.2, 0.6, 0.9)] == [0.0, 0.0, 1.0, 1.0]
+    assert ramp(0.2, 0.2, 0.4) == 0.0
+    assert ramp(0.3, 0.2, 0.4) == pytest.approx(0.5)
+
+
+def test_a_ramp_of_no_length_is_a_step():
+    assert [ramp(p, 0.5, 0.5) for p in (0.49, 0.5)] == [0.0, 1.0]
+    assert ramp(0.0, 0.0, 0.0) == 1.0
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, _Wrapped])
+def test_every_layer_gets_the_strength_of_the_iteration(wrap):
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), DGDM(), nn.Sequential(ADL()))
+    hook = DropRampHook(begin=0.2, end=0.7)
+    seen = []
+    for iteration in (0, 2, 4, 7, 9):
+        hook.before_train_iter(_runner(wrap(model), iteration), 0)
+        layers = (model[1], model[1].cagd, model[1].sagd, model[2][0])
+        assert len({layer.strength for layer in layers}) == 1
+        seen.append(model[1].strength)
+    assert seen == pytest.approx([0.0, 0.0, 0.4, 1.0, 1.0])
+    assert not hasattr(model[0], "strength")
+
+
+def test_other_models_keep_their_strength():
+    DropRampHook().before_train_iter(_runner(nn.Sequential(ADL()), 0), 0)
+    assert ADL().strength == 1.0
+
+
+def test_a_model_without_layers_is_told(caplog):
+    runner = _runner(nn.Conv2d(1, 1, 1), 0)
+    runner.logger = logging.getLogger("plain")
+    DropRampHook().before_train(runner)
+    assert "found no attention guided layer" in caplog.text
+
+
+@pytest.mark.parametrize("span", [(-0.1, 1), (0.5, 0.4), (0, 1.1), ("a", 1), (0, True)])
+def test_impossible_spans_are_refused(span):
+    with pytest.raises(ConfigError, match="0 <= begin <= end <= 1"):
+        DropRampHook(*span)
