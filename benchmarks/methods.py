@@ -1,33 +1,60 @@
-"""Train methods on one data set, test them alike, and print one table.
+"""Tune and train methods on one data set alike, and print one table.
 
-For every method and seed: train its config, choose the threshold of the maps on
-val, report test at that threshold and at each metric's best one. What is already
-there is not run again, so that an interrupted comparison goes on where it was; remove
-the folder after a change of the code.
+For every method: search its settings on val (the same number of trials each), train
+with the best ones and several seeds, choose the threshold of the maps on val, and
+report test at that threshold and at each metric's best one. Variants that lack a part
+of DGDM take its settings without that part.
 
-    python benchmarks/methods.py stamps --seeds 0 1 2 --page docs/results.md
+    python benchmarks/methods.py stamps --trials 6 --jobs 2 --page docs/results.md
+
+What came out stands in ``benchmarks/results/<data>/<method>.json``, one small file a
+method. What is there is not run again, so that an interrupted comparison goes on where
+it was; remove a file after a change of the code. ``--trials 0`` takes the configs as
+they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import hashlib
 import json
+import shlex
 import statistics
 import subprocess
 import sys
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import torch
 from mmengine.config import Config
 from page import insert_table
+
+from mmdgdm.apis.search_report import format_options
+from mmdgdm.apis.search_trial import read_validations
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = {
     "toy": "{method}_resnet18_1xb32-12e_toy.py",
     "stamps": "{method}_efficientnet-lite0_1xb32-4e_stamps.py",
 }
+#: Trials train for half the time.
+SHORTER = {
+    "toy": ("train_cfg.max_epochs=6", "param_scheduler.0.T_max=6"),
+    "stamps": ("train_cfg.max_epochs=2", "param_scheduler.0.T_max=2"),
+}
+#: What a variant changes in the method that its name begins with.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "dgdm-cagd": {"model.stage_necks.0.sagd": None},
+    "dgdm-sagd": {"model.stage_necks.0.cagd": None},
+    "dgdm-noimportance": {"model.stage_necks.0.sagd.importance": False},
+}
 METHODS = (
-    *("cam", "has", "cutmix", "acol", "spg", "adl", "dropblock"),
-    *("dgdm", "dgdm-cagd", "dgdm-sagd", "dgdm-noimportance"),
+    *("cam", "has", "cutmix", "acol", "spg", "adl", "dropblock", "dgdm"),
+    *VARIANTS,
 )
 #: Column of the table: key of the metrics.
 COLUMNS = {
@@ -37,49 +64,138 @@ COLUMNS = {
     "MaxBoxAcc": "MaxBoxAcc",
     "MaxBoxAccV2": "MaxBoxAccV2",
     "best threshold": "MaxBoxAcc threshold",
+    "box area ratio": "Box area ratio",
 }
+#: Decimals of the columns that hold no percentages.
+_DIGITS = {"MaxBoxAcc threshold": 2, "Box area ratio": 2}
+_PRINTING = threading.Lock()
 
 
 def config_of(data: str, method: str) -> str:
-    """Path of a config; variants of a method stand in its folder."""
-    folder = method.partition("-")[0]
-    return f"configs/{folder}/{CONFIGS[data].format(method=method)}"
+    """Path of the config that a method or the origin of a variant trains."""
+    origin = method.partition("-")[0]
+    return f"configs/{origin}/{CONFIGS[data].format(method=origin)}"
 
 
-def call(*arguments: object) -> None:
-    """Run one of the tools; its output goes to ours."""
+def call(arguments: Iterable[object], log: Path) -> None:
+    """Run one of the tools; its output goes to a file."""
     command = [sys.executable, *map(str, arguments)]
-    print("+", " ".join(command), flush=True)
-    subprocess.run(command, cwd=ROOT, check=True)
+    with _PRINTING:
+        print("+", *command[1:4], f"... > {log}", flush=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as stream:
+        done = subprocess.run(command, cwd=ROOT, stdout=stream, stderr=stream)
+    if done.returncode != 0:
+        raise SystemExit(f"error: {' '.join(command)} failed; see {log}")
 
 
-def run(data: str, method: str, seed: int, out: Path) -> dict[str, float]:
-    """Train and test one method with one seed; return its test metrics."""
-    config = config_of(data, method)
-    work_dir = out / f"{method}_seed{seed}"
-    val_json, test_json = work_dir / "val.json", work_dir / "test.json"
-    check_settings(config, work_dir)
-    if not test_json.is_file():
-        call("tools/train.py", config, "--seed", seed, "--work-dir", work_dir)
-        checkpoint = (work_dir / "last_checkpoint").read_text().strip()
-        test = ("tools/test.py", config, checkpoint, "--work-dir", work_dir / "test")
-        call(*test, "--split", "val", "--out", val_json)
-        # The checkpoint holds the threshold that its last validation chose.
-        call(*test, "--out", test_json)
-    return json.loads(test_json.read_text())
+class Records:
+    """The results of one data set, a file a method."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+
+    def read(self, method: str) -> dict[str, Any]:
+        """What is known of a method."""
+        path = self.folder / f"{method}.json"
+        if not path.is_file():
+            return {"search": None, "values": {}, "runs": {}}
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def write(self, method: str, record: dict[str, Any]) -> None:
+        """Note what is known of a method."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+        (self.folder / f"{method}.json").write_text(text, encoding="utf-8")
+
+    def add_run(self, method: str, seed: int, run: dict[str, Any]) -> None:
+        """Note a run; several threads may do so."""
+        with self._lock:
+            record = self.read(method)
+            record["runs"][str(seed)] = run
+            self.write(method, record)
 
 
-def check_settings(config: str, work_dir: Path) -> None:
-    """Refuse to mix runs of different configs; note the config of a new run."""
-    content = Config.fromfile(ROOT / config).to_dict()
-    settings = json.dumps(content, indent=1, sort_keys=True, default=str)
-    noted = work_dir / "settings.json"
-    if noted.is_file() and noted.read_text() != settings:
-        raise SystemExit(
-            f"error: {work_dir} holds a run of another {config}: remove it"
-        )
-    work_dir.mkdir(parents=True, exist_ok=True)
-    noted.write_text(settings)
+def search(args: argparse.Namespace, method: str, records: Records) -> dict[str, Any]:
+    """The settings of a method: of its variant's origin, searched, or none."""
+    record = records.read(method)
+    if method in VARIANTS:
+        origin = records.read(method.partition("-")[0])["values"]
+        changes = VARIANTS[method]
+        kept = {
+            key: value
+            for key, value in origin.items()
+            if not any(key.startswith(f"{removed}.") for removed in changes)
+        }
+        record["values"] = {**kept, **changes}
+    elif args.trials and len((record["search"] or {}).get("trials", ())) < args.trials:
+        folder = args.work_dir / f"search_{method}"
+        space = ROOT / "configs" / "_search_" / args.data / f"{method}.yaml"
+        options = ["default_hooks.checkpoint.max_keep_ckpts=1", *SHORTER[args.data]]
+        command = ["tools/search.py", config_of(args.data, method), "--space", space]
+        command += ["--trials", args.trials, "--seed", 0]
+        command += ["--work-dir", folder, "--cfg-options", *options]
+        call(command, folder / "search.log")
+        record["search"] = {"space": space.read_text(encoding="utf-8").splitlines()}
+        record["search"]["trials"] = read_trials(folder / "trials.csv")
+        record["values"] = json.loads((folder / "best.json").read_text())["values"]
+    records.write(method, record)
+    return record["values"]
+
+
+def read_trials(path: Path) -> list[dict[str, str]]:
+    """The trials of a search: their settings and the score on val that decides."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    left_out = ("val/", "work_dir", "seconds")
+    return [
+        {k: v for k, v in row.items() if not k.startswith(left_out)} for row in rows
+    ]
+
+
+def settings_of(config: str, values: dict[str, Any]) -> str:
+    """A digest that differs between different trainings."""
+    cfg = Config.fromfile(ROOT / config)
+    cfg.merge_from_dict(values)
+    text = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run(
+    args: argparse.Namespace, method: str, seed: int, values: dict, records: Records
+) -> None:
+    """Train and test one method with one seed, unless that is done."""
+    config = config_of(args.data, method)
+    settings = settings_of(config, values)
+    known = records.read(method)["runs"].get(str(seed))
+    if known is not None:
+        if known["settings"] != settings:
+            raise SystemExit(
+                f"error: {records.folder / method}.json holds a run of {config} "
+                "with other settings: remove it"
+            )
+        return
+    folder = args.work_dir / f"{method}_seed{seed}"
+    options = ["--cfg-options", *shlex.split(format_options(values))] if values else []
+    log = folder / "log.txt"
+    train = ["tools/train.py", config, "--seed", seed, "--work-dir", folder]
+    call([*train, *options], log)
+    checkpoint = (folder / "last_checkpoint").read_text().strip()
+    # The checkpoint holds the threshold that its last validation chose.
+    test = ["tools/test.py", config, checkpoint, "--work-dir", folder / "test"]
+    call([*test, "--out", folder / "test.json", *options], log)
+    found = {
+        "settings": settings,
+        "torch": torch.__version__,
+        "val": _numbers(read_validations(folder)[-1]),
+        "test": _numbers(json.loads((folder / "test.json").read_text())),
+    }
+    records.add_run(method, seed, found)
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    return {key: value for key, value in metrics.items() if isinstance(value, float)}
 
 
 def cell(values: list[float], digits: int) -> str:
@@ -90,40 +206,62 @@ def cell(values: list[float], digits: int) -> str:
     return text
 
 
-def table(data: str, results: dict[str, list[dict[str, float]]]) -> str:
+def table(methods: Iterable[str], seeds: list[int], records: Records) -> str:
     """Format all results as a Markdown table."""
     lines = [
         "| method | " + " | ".join(COLUMNS) + " |",
         "|---" * (len(COLUMNS) + 1) + "|",
     ]
-    for method, runs in results.items():
-        config = Path(config_of(data, method)).name
+    for method in methods:
+        runs = records.read(method)["runs"]
+        tests = [runs[str(seed)]["test"] for seed in seeds]
         cells = [
-            cell([metrics[key] for metrics in runs], 2 if "threshold" in key else 1)
+            cell([metrics[key] for metrics in tests], _DIGITS.get(key, 1))
             for key in COLUMNS.values()
         ]
-        lines.append(f"| {method.upper()} (`{config}`) | " + " | ".join(cells) + " |")
+        lines.append(f"| {method.upper()} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Parse the arguments, run what is missing, print and write the table."""
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", choices=sorted(CONFIGS), help="data set")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, help="default: work_dirs/methods_<data>")
+    parser.add_argument("--trials", type=int, default=0, help="per method; default: 0")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--work-dir", type=Path, help="work_dirs/methods_<data>")
+    parser.add_argument("--results", type=Path, help="benchmarks/results/<data>")
     parser.add_argument("--page", type=Path, help="put the table into this page")
     args = parser.parse_args()
-    out = (args.out or ROOT / "work_dirs" / f"methods_{args.data}").resolve()
-    # Seeds outside: every method has run once before the second seed begins.
-    runs = {
-        (method, seed): run(args.data, method, seed, out)
-        for seed in args.seeds
-        for method in args.methods
-    }
-    results = {m: [runs[m, seed] for seed in args.seeds] for m in args.methods}
-    text = table(args.data, results)
+    default = ROOT / "work_dirs" / f"methods_{args.data}"
+    args.work_dir = (args.work_dir or default).resolve()
+    args.results = args.results or ROOT / "benchmarks" / "results" / args.data
+    # Variants last: they need the settings of their origin.
+    args.methods = sorted(args.methods, key=lambda method: METHODS.index(method))
+    return args
+
+
+def main() -> None:
+    """Run what is missing, print and write the table."""
+    args = parse_args()
+    records = Records(args.results)
+    values: dict[str, dict[str, Any]] = {}
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for group in (set(METHODS) - set(VARIANTS), set(VARIANTS)):
+            methods = [method for method in args.methods if method in group]
+            found = pool.map(lambda method: search(args, method, records), methods)
+            values.update(zip(methods, found))
+        # Seeds outside: every method has run once before the second seed begins.
+        tasks = [
+            pool.submit(run, args, method, seed, values[method], records)
+            for seed in args.seeds
+            for method in args.methods
+        ]
+        for task in tasks:
+            task.result()
+    text = table(args.methods, args.seeds, records)
     print(text)
     if args.page is not None:
         insert_table(args.page, args.data, text)

@@ -19,7 +19,12 @@ from mmdgdm.apis.config_check import load_config, merge_cfg_options
 from mmdgdm.apis.search import Search, SearchSettings, TrialRecord
 from mmdgdm.apis.search_check import check_searchable, check_space
 from mmdgdm.apis.search_plot import plot_search
-from mmdgdm.apis.search_report import format_options, save_config, save_trials
+from mmdgdm.apis.search_report import (
+    format_options,
+    save_best,
+    save_config,
+    save_trials,
+)
 from mmdgdm.apis.search_space import read_space
 from mmdgdm.apis.search_trial import TrainingTrials
 
@@ -110,6 +115,7 @@ def show_best(args: argparse.Namespace, found: Search) -> int:
         return 1
     options, path = dict(args.cfg_options or {}), found.work_dir / "best.py"
     save_config(args.config, options, best.values, path)
+    save_best(best, args.metric, path.with_suffix(".json"))
     print(f"best: trial {best.number}, {args.metric} = {best.score:.2f} on val")
     print(
         f"--seed {args.seed} --cfg-options {format_options({**options, **best.values})}"

@@ -1,11 +1,18 @@
-_base_ = [
-    "../_base_/models/efficientnet_lite0.py",
-    "../_base_/datasets/stamps.py",
-    "../_base_/schedules/finetune_4e.py",
-    "../_base_/default_runtime.py",
-]
+_base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_stamps.py"
 
+# Each sample's mean activation stays as it is, and erasing grows with training.
 model = dict(
-    head=dict(num_classes=12),
-    stage_necks=[dict(type="mmdgdm.DGDM", after="layers.6")],
+    stage_necks=[
+        dict(
+            type="mmdgdm.DGDM",
+            after="layers.6",
+            cagd=dict(scale="mean"),
+            sagd=dict(scale="mean", bg_rule="mean", detach=True),
+        )
+    ],
 )
+custom_hooks = [
+    dict(type="mmdgdm.NumClassesCheckHook"),
+    dict(type="mmdgdm.CalibrationHook"),
+    dict(type="mmdgdm.DropRampHook"),
+]

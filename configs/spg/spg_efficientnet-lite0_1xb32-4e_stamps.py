@@ -2,5 +2,11 @@ _base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_stamps.py"
 
 model = dict(
     backbone=dict(out_indices=(4, 6)),
-    head=dict(type="mmdgdm.SPGHead", in_channels=(112, 1280)),
+    head=dict(
+        type="mmdgdm.SPGHead",
+        in_channels=(112, 1280),
+        # A quarter of the usual width, to suit the small backbone.
+        mid_channels=128,
+        thresholds=[[0.7, 0.01], [0.5, 0.05], [0.7, 0.1]],
+    ),
 )

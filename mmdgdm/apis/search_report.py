@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,23 @@ def _option(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{','.join(_option(item) for item in value)}]"
     return str(value)
+
+
+def save_best(record: TrialRecord, metric: str, path: Union[str, Path]) -> None:
+    """Write the best trial for programs: ``trial``, ``metric``, ``score``, ``values``.
+
+    Args:
+        record: The trial.
+        metric: Name of the score that decides.
+        path: The file, in JSON; ``values`` maps dotted keys to their values.
+    """
+    content = {
+        "trial": record.number,
+        "metric": metric,
+        "score": record.score,
+        "values": record.values,
+    }
+    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def save_config(
