@@ -46,8 +46,9 @@ MAX_FILE_LINES = 400
 
 # Modules whose distribution has another name, or comes with a declared one.
 PROVIDED_BY = {"PIL": "pillow", "cv2": "mmengine", "yaml": "mmengine"}
-# mmcv is one of two extras, checked by `mmdgdm.utils.dependencies`; Optuna is one.
-OPTIONAL = {"mmcv", "optuna"}
+# mmcv is one of two extras, checked by `mmdgdm.utils.dependencies`; those of
+# searches are another.
+OPTIONAL = {"mmcv", "optuna", "filelock"}
 
 FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef)
 

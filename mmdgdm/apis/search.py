@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
@@ -24,11 +25,13 @@ from mmdgdm.apis.search_trial import TrialError, choose_validation
 from mmdgdm.errors import ConfigError
 
 try:
+    import filelock
     import optuna
     from optuna.storages.journal import JournalFileBackend
 except ImportError as error:
     raise ImportError(
-        'A search needs Optuna: install it with `pip install "mmdgdm[search]"`.'
+        "A search needs Optuna and filelock: install them with "
+        '`pip install "mmdgdm[search]"`.'
     ) from error
 
 #: Trains with the given values in the given folder; the scores of each validation.
@@ -115,7 +118,7 @@ class TrialRecord:
 class Search:
     """A search in a folder: opened, run up to a number of trials, and read.
 
-    One process at a time may work on a folder.
+    One process at a time may run trials in a folder.
 
     Args:
         cfg: The config that the trials change.
@@ -154,14 +157,24 @@ class Search:
             on_trial: Called after each trial, from this thread.
 
         Raises:
-            ConfigError: If ``trials`` or ``jobs`` is below 1, or no validation
-                score has the name of the metric.
+            ConfigError: If ``trials`` or ``jobs`` is below 1, no validation score has
+                the name of the metric, or another process works on the folder.
         """
         for name, count in (("trials", trials), ("jobs", jobs)):
             if count < 1:
                 raise ConfigError(
                     f"Expected `{name}` to be 1 or more, but got {count}."
                 )
+        with _only_one_process(self.work_dir):
+            self._run(trials, run_trial, jobs, on_trial)
+
+    def _run(
+        self,
+        trials: int,
+        run_trial: RunTrial,
+        jobs: int,
+        on_trial: Callable[[TrialRecord], None],
+    ) -> None:
         todo = self._trials_to_run(trials)
         pending: dict[Future, int] = {}
         with ThreadPoolExecutor(jobs) as pool:
@@ -280,6 +293,19 @@ class Search:
             folder=self._folder(trial.number),
             **self._study.user_attrs[f"trial {trial.number}"],
         )
+
+
+@contextmanager
+def _only_one_process(folder: Path) -> Iterator[None]:
+    # The system lets go of the lock when its process ends, however it ends.
+    try:
+        with filelock.FileLock(folder / "search.lock", timeout=0):
+            yield
+    except filelock.Timeout:
+        raise ConfigError(
+            f"Another process searches in {folder}: wait for it, or choose another "
+            "work dir."
+        ) from None
 
 
 def _check_metric(metric: str, validations: list[dict[str, float]]) -> None:

@@ -137,6 +137,20 @@ def test_another_search_in_the_same_folder_is_refused(tmp_path, change):
     assert len(start().records()) == 1
 
 
+def test_one_process_at_a_time_runs_trials(tmp_path):
+    search = Search(CFG, SearchSettings(REAL, "acc"), tmp_path)
+
+    def meanwhile(values, folder):
+        with pytest.raises(ConfigError, match="Another process searches in"):
+            Search(CFG, SearchSettings(REAL, "acc"), tmp_path).run(9, score_a)
+        return score_a(values, folder)
+
+    search.run(2, meanwhile)
+    assert [record.state for record in search.records()] == ["complete"] * 2
+    search.run(3, score_a)
+    assert len(search.records()) == 3
+
+
 def test_a_grid_visits_each_combination_once_and_ends(tmp_path):
     settings = SearchSettings(GRID, "acc", sampler="grid")
     for number in (4, 30):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,8 @@ def test_a_grid_of_real_numbers_is_refused():
 
 
 METHODS = ("acol", "adl", "dgdm", "has")
+SPACES = Path(__file__).resolve().parents[2] / "configs" / "_search_"
+STAMPS = sorted((SPACES / "stamps").iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +100,27 @@ def load(repo_root):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_shipped_spaces_fit_their_toy_config(method, load, repo_root):
-    path = repo_root / f"configs/_search_/{method}.yaml"
+def test_shipped_spaces_fit_their_toy_config(method, load):
+    path = SPACES / f"{method}.yaml"
     cfg = load(method)
     check_searchable(cfg)
     check_space(read_space(path), cfg, str(path))
 
 
-def test_every_shipped_space_is_checked(repo_root):
-    found = {path.stem for path in (repo_root / "configs/_search_").iterdir()}
+def test_every_shipped_space_is_checked():
+    found = {path.stem for path in SPACES.glob("*.yaml")}
     assert found == set(METHODS)
+
+
+@pytest.mark.parametrize("path", STAMPS, ids=lambda path: path.stem)
+def test_shipped_spaces_of_stamps_fit_their_config(path, repo_root):
+    name = f"{path.stem}_efficientnet-lite0_1xb32-4e_stamps.py"
+    cfg = load_config(repo_root / "configs" / path.stem / name)
+    check_searchable(cfg)
+    space = read_space(path)
+    check_space(space, cfg, str(path))
+    # First, so that all methods draw the same rates.
+    assert next(iter(space)) == "optim_wrapper.optimizer.lr"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,6 +77,10 @@ def test_two_trials_and_what_they_leave(run_search, space, tmp_path):
     config = Config.fromfile(folder / "best.py")
     assert config.optim_wrapper.optimizer.lr == float(rate)
     assert config.model.backbone.base_channels == 8
+    told = json.loads((folder / "best.json").read_text())
+    assert told["values"] == {"optim_wrapper.optimizer.lr": float(rate)}
+    assert told["score"] == float(best["metric: MaxBoxAccV2"])
+    assert told["trial"] == int(best["trial"])
     assert cv2.imread(str(folder / "search.png")) is not None
     trained = Config.fromfile(folder / "trials" / "0001" / "trial.py")
     assert trained.test_dataloader is None
@@ -101,6 +108,20 @@ def test_if_all_trials_fail_the_exit_code_is_one(run_search, space, tmp_path):
     log = tmp_path / "s" / "trials" / "0000" / "train.log"
     assert row["error"].endswith(str(log))
     assert "NoSuchData" in log.read_text()
+
+
+def test_without_optuna_one_sentence_says_what_to_install():
+    tool = REPO_ROOT / "tools" / "search.py"
+    code = (
+        "import runpy, sys; sys.modules['optuna'] = None; "
+        f"runpy.run_path({str(tool)!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: A search needs Optuna and filelock")
+    assert 'pip install "mmdgdm[search]"' in last
 
 
 def test_a_wrong_key_is_one_sentence(run_search, tmp_path):
