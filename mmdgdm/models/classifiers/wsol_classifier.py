@@ -7,8 +7,10 @@ from typing import Any, Optional
 
 import torch
 from mmpretrain.models.classifiers import ImageClassifier
+from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from mmdgdm.errors import DataError
 from mmdgdm.models.utils.stage_necks import build_stage_necks, check_fired
 from mmdgdm.registry import MODELS
 
@@ -75,3 +77,35 @@ class WSOLClassifier(ImageClassifier):
             check_fired(self.stage_necks, self.backbone)
             self._stage_necks_checked = True
         return feats
+
+    def predict(
+        self,
+        inputs: Tensor,
+        data_samples: Optional[list[DataSample]] = None,
+        **kwargs: Any,
+    ) -> list[DataSample]:
+        """Predict as ``ImageClassifier`` does, from pictures that fill their input.
+
+        Args:
+            inputs: Batch of images, (N, C, H, W).
+            data_samples: Samples with the meta field ``img_shape``, or ``None``.
+            **kwargs: Passed on to the head.
+
+        Returns:
+            The samples with scores and maps.
+
+        Raises:
+            DataError: If a picture was padded to the size of others in its batch: its
+                map would be stretched against it.
+        """
+        for sample in data_samples or ():
+            shape = tuple(sample.get("img_shape", inputs.shape[2:]))[:2]
+            if shape[0] < inputs.shape[2] or shape[1] < inputs.shape[3]:
+                raise DataError(
+                    f"Expected the picture {sample.get('image_id')!r} to fill the "
+                    f"batch's {tuple(inputs.shape[2:])}, but it has the size {shape} "
+                    "and was padded: give all pictures of a batch one size "
+                    "(`Resize` without `keep_ratio`), or take `batch_size=1` and no "
+                    "`pad_size_divisor`."
+                )
+        return super().predict(inputs, data_samples, **kwargs)

@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import MODELS
 from mmpretrain.structures import DataSample
 
-from mmdgdm.errors import ConfigError
+from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.models import WSOLClassifier
 
 BACKBONES = {
@@ -190,3 +190,16 @@ def test_channels_last_changes_no_key_and_no_score(name):
     feat = other.extract_feat(images(), stage="backbone")[-1]
     assert feat.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(model(images()), other(images()), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (40, 64), (64, 48, 3)])
+def test_a_picture_that_was_padded_is_refused_in_prediction(shape):
+    model = build("ResNet").eval()
+    samples = [
+        DataSample(metainfo=dict(img_shape=(64, 64), image_id="full")),
+        DataSample(metainfo=dict(img_shape=shape, image_id="narrow.jpg")),
+    ]
+    with pytest.raises(DataError, match=r"'narrow.jpg'.*\(64, 64\).*keep_ratio"):
+        model(images(), samples, mode="predict")
+    assert len(model(images()[:1], samples[:1], mode="predict")) == 1
+    assert len(model(images(), mode="predict")) == 2
