@@ -7,6 +7,5 @@ model = dict(
         in_channels=(112, 1280),
         # A quarter of the usual width, to suit the small backbone.
         mid_channels=128,
-        thresholds=[[0.7, 0.01], [0.5, 0.05], [0.7, 0.1]],
     ),
 )

@@ -130,6 +130,9 @@ def _path_problem(dimension: Dimension, cfg: Config) -> Optional[str]:
             if not part.isdigit() or int(part) >= len(node):
                 return f"does not exist: `{path}` has the indices 0 to {len(node) - 1}."
             node = node[int(part)]
+            if not isinstance(node, (dict, list, tuple)):
+                # mmengine merges single values into dicts alone.
+                return f"is one value of the list `{path}`: vary the whole list."
         elif isinstance(node, (dict, Config)) and part in node:
             node = node[part]
         elif isinstance(node, dict) and owner is not None:

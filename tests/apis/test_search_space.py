@@ -135,6 +135,10 @@ def test_shipped_spaces_of_stamps_fit_their_config(path, repo_root):
         ),
         ("model.stage_necks.0.sagd.block_sise", "takes no `block_sise`"),
         ("optim_wrapper.optimizer.momentun", "did you mean `momentum`?"),
+        (
+            "model.backbone.strides.1",
+            "is one value of the list `model.backbone.strides`",
+        ),
         ("train_cfg.max_epoch", "max_epoch"),
         ("model.head", "is a whole section"),
         ("train_pipeline.0.prob", "is a variable of the config file"),
