@@ -50,6 +50,7 @@ SHORTER = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "dgdm-cagd": {"model.stage_necks.0.sagd": None},
     "dgdm-sagd": {"model.stage_necks.0.cagd": None},
+    "dgdm-nobackground": {"model.stage_necks.0.sagd.bg_threshold": 0.0},
     "dgdm-noimportance": {"model.stage_necks.0.sagd.importance": False},
 }
 METHODS = (

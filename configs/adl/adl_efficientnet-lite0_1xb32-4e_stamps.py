@@ -1,11 +1,8 @@
-_base_ = [
-    "../_base_/models/efficientnet_lite0.py",
-    "../_base_/datasets/stamps.py",
-    "../_base_/schedules/finetune_4e.py",
-    "../_base_/default_runtime.py",
-]
+_base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_stamps.py"
 
+# Settings searched on val, rounded (configs/_search_/stamps/adl.yaml).
 model = dict(
-    head=dict(num_classes=12),
-    stage_necks=[dict(type="mmdgdm.ADL", after="layers.6")],
+    stage_necks=[
+        dict(type="mmdgdm.ADL", after="layers.6", drop_rate=0.1, drop_threshold=0.79)
+    ]
 )

@@ -5,4 +5,6 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 
+# Settings searched on val, rounded (configs/_search_/stamps/cam.yaml).
 model = dict(head=dict(num_classes=12))
+optim_wrapper = dict(optimizer=dict(lr=0.009))

@@ -1,3 +1,12 @@
 _base_ = "dgdm_efficientnet-lite0_1xb32-4e_stamps.py"
 
-model = dict(stage_necks=[dict(type="mmdgdm.DGDM", after="layers.6", sagd=None)])
+model = dict(
+    stage_necks=[
+        dict(
+            type="mmdgdm.DGDM",
+            after="layers.6",
+            cagd=dict(drop_prob=0.48, scale="mean"),
+            sagd=None,
+        )
+    ]
+)

@@ -1,13 +1,22 @@
 _base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_stamps.py"
 
-# Each sample's mean activation stays as it is, and erasing grows with training.
+# Each sample's mean activation stays as it is, and erasing grows with training. The
+# values are those of a search on val, rounded (configs/_search_/stamps/dgdm.yaml).
 model = dict(
     stage_necks=[
         dict(
             type="mmdgdm.DGDM",
             after="layers.6",
-            cagd=dict(scale="mean"),
-            sagd=dict(scale="mean", bg_rule="mean", detach=True),
+            cagd=dict(drop_prob=0.48, scale="mean"),
+            sagd=dict(
+                drop_prob=0.45,
+                drop_threshold=0.89,
+                block_size=2,
+                bg_threshold=1.0,
+                bg_rule="mean",
+                scale="mean",
+                detach=True,
+            ),
         )
     ],
 )
