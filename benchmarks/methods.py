@@ -33,6 +33,7 @@ import torch
 from mmengine.config import Config
 from page import insert_table
 
+from mmdgdm.apis.config_check import RUNNER_KEYS
 from mmdgdm.apis.search_report import format_options
 from mmdgdm.apis.search_trial import read_validations
 
@@ -69,6 +70,8 @@ COLUMNS = {
 }
 #: Decimals of the columns that hold no percentages.
 _DIGITS = {"MaxBoxAcc threshold": 2, "Box area ratio": 2}
+#: What is compared with CAM, at one threshold chosen on val.
+_COMPARED = "GT-known (fixed)"
 _PRINTING = threading.Lock()
 
 
@@ -159,7 +162,9 @@ def settings_of(config: str, values: dict[str, Any]) -> str:
     """A digest that differs between different trainings."""
     cfg = Config.fromfile(ROOT / config)
     cfg.merge_from_dict(values)
-    text = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
+    # Variables of the config files that no run reads do not count.
+    read = {key: value for key, value in cfg.to_dict().items() if key in RUNNER_KEYS}
+    text = json.dumps(read, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -208,18 +213,25 @@ def cell(values: list[float], digits: int) -> str:
 
 
 def table(methods: Iterable[str], seeds: list[int], records: Records) -> str:
-    """Format all results as a Markdown table."""
-    lines = [
-        "| method | " + " | ".join(COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
-    ]
+    """Format all results as a Markdown table.
+
+    Its last column compares each method with CAM seed by seed, where CAM was run.
+    """
+    head = [*COLUMNS, f"{_COMPARED}, gain over CAM"]
+    lines = ["| method | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    every = {m: records.read(m)["runs"] for m in (*methods, "cam")}
     for method in methods:
-        runs = records.read(method)["runs"]
-        tests = [runs[str(seed)]["test"] for seed in seeds]
+        tests, plain = (
+            [every[m][str(seed)]["test"] for seed in seeds if str(seed) in every[m]]
+            for m in (method, "cam")
+        )
         cells = [
             cell([metrics[key] for metrics in tests], _DIGITS.get(key, 1))
             for key in COLUMNS.values()
         ]
+        gains = [a[_COMPARED] - b[_COMPARED] for a, b in zip(tests, plain)]
+        paired = len(gains) == len(seeds) and method != "cam"
+        cells.append(cell(gains, 1) if paired else "")
         lines.append(f"| {method.upper()} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

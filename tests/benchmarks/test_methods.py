@@ -69,6 +69,21 @@ def test_searched_settings_reach_every_run_and_the_record(methods, capsys):
     assert "| CAM | 50.5 ± 0.7 |" in capsys.readouterr().out
 
 
+def test_gains_over_cam_are_paired_by_seed(methods, tmp_path, capsys):
+    methods.run_script("--methods", "cam", "adl", "--seeds", 0, 1)
+    path = tmp_path / "results" / "adl.json"
+    record = json.loads(path.read_text())
+    for seed, gain in (("0", 1.0), ("1", 3.0)):
+        record["runs"][seed]["test"]["GT-known (fixed)"] += gain
+    path.write_text(json.dumps(record))
+    capsys.readouterr()
+    methods.run_script("--methods", "cam", "adl", "--seeds", 0, 1)
+    printed = capsys.readouterr().out.splitlines()
+    # The gains are 1 and 3: their mean is 2, their standard deviation 1.41.
+    assert next(x for x in printed if x.startswith("| ADL")).endswith("| 2.0 ± 1.4 |")
+    assert next(x for x in printed if x.startswith("| CAM")).endswith("|  |")
+
+
 def test_what_is_there_is_not_run_again(methods):
     arguments = ("--methods", "cam", "--trials", 1)
     first = methods.run_script(*arguments, "--seeds", 0)
