@@ -20,16 +20,17 @@ import csv
 import hashlib
 import json
 import shlex
-import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from methods_table import COLUMNS, TOP1_COLUMNS, table
 from mmengine.config import Config
 from page import insert_table
 
@@ -38,14 +39,40 @@ from mmdgdm.apis.search_report import format_options
 from mmdgdm.apis.search_trial import read_validations
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = {
-    "toy": "{method}_resnet18_1xb32-12e_toy.py",
-    "stamps": "{method}_efficientnet-lite0_1xb32-4e_stamps.py",
-}
-#: Trials train for half the time.
-SHORTER = {
-    "toy": ("train_cfg.max_epochs=6", "param_scheduler.0.T_max=6"),
-    "stamps": ("train_cfg.max_epochs=2", "param_scheduler.0.T_max=2"),
+
+
+@dataclass(frozen=True)
+class Data:
+    """How a data set is used.
+
+    Args:
+        ending: What follows the method in the names of its configs.
+        shorter: Settings by which trials train for half the time.
+        metric: Score on val that decides in a search.
+        columns: Heading and metric of each column of the table.
+    """
+
+    ending: str
+    shorter: tuple[str, ...]
+    metric: str = "GT-known"
+    columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
+
+
+DATA = {
+    "toy": Data(
+        "resnet18_1xb32-12e_toy.py",
+        ("train_cfg.max_epochs=6", "param_scheduler.0.T_max=6"),
+    ),
+    "stamps": Data(
+        "efficientnet-lite0_1xb32-4e_stamps.py",
+        ("train_cfg.max_epochs=2", "param_scheduler.0.T_max=2"),
+    ),
+    "raccoon": Data(
+        "efficientnet-lite0_1xb32-4e_raccoon.py",
+        ("train_cfg.max_epochs=2", "param_scheduler.0.T_max=2"),
+        metric="top1/MaxBoxAcc",
+        columns=TOP1_COLUMNS,
+    ),
 }
 #: What a variant changes in the method that its name begins with.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -58,27 +85,13 @@ METHODS = (
     *("cam", "has", "cutmix", "acol", "spg", "adl", "dropblock", "dgdm"),
     *VARIANTS,
 )
-#: Column of the table: key of the metrics.
-COLUMNS = {
-    "Top-1 Cls": "Top-1 Cls",
-    "GT-known, val's threshold": "GT-known (fixed)",
-    "Top-1 Loc, val's threshold": "Top-1 Loc (fixed)",
-    "MaxBoxAcc": "MaxBoxAcc",
-    "MaxBoxAccV2": "MaxBoxAccV2",
-    "best threshold": "MaxBoxAcc threshold",
-    "box area ratio": "Box area ratio",
-}
-#: Decimals of the columns that hold no percentages.
-_DIGITS = {"MaxBoxAcc threshold": 2, "Box area ratio": 2}
-#: What is compared with CAM, at one threshold chosen on val.
-_COMPARED = "GT-known (fixed)"
 _PRINTING = threading.Lock()
 
 
 def config_of(data: str, method: str) -> str:
     """Path of the config that a method or the origin of a variant trains."""
     origin = method.partition("-")[0]
-    return f"configs/{origin}/{CONFIGS[data].format(method=origin)}"
+    return f"configs/{origin}/{origin}_{DATA[data].ending}"
 
 
 def call(arguments: Iterable[object], log: Path) -> None:
@@ -136,9 +149,11 @@ def search(args: argparse.Namespace, method: str, records: Records) -> dict[str,
     elif args.trials and len((record["search"] or {}).get("trials", ())) < args.trials:
         folder = args.work_dir / f"search_{method}"
         space = ROOT / "configs" / "_search_" / args.data / f"{method}.yaml"
-        options = ["default_hooks.checkpoint.max_keep_ckpts=1", *SHORTER[args.data]]
+        data = DATA[args.data]
+        options = ["default_hooks.checkpoint.max_keep_ckpts=1", *data.shorter]
         command = ["tools/search.py", config_of(args.data, method), "--space", space]
         command += ["--trials", args.trials, "--seed", 0]
+        command += ["--metric", data.metric]
         command += ["--work-dir", folder, "--cfg-options", *options]
         call(command, folder / "search.log")
         record["search"] = {"space": space.read_text(encoding="utf-8").splitlines()}
@@ -204,42 +219,10 @@ def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
     return {key: value for key, value in metrics.items() if isinstance(value, float)}
 
 
-def cell(values: list[float], digits: int) -> str:
-    """Format the mean of some seeds and their standard deviation."""
-    text = f"{statistics.fmean(values):.{digits}f}"
-    if len(values) > 1:
-        text += f" ± {statistics.stdev(values):.{digits}f}"
-    return text
-
-
-def table(methods: Iterable[str], seeds: list[int], records: Records) -> str:
-    """Format all results as a Markdown table.
-
-    Its last column compares each method with CAM seed by seed, where CAM was run.
-    """
-    head = [*COLUMNS, f"{_COMPARED}, gain over CAM"]
-    lines = ["| method | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
-    every = {m: records.read(m)["runs"] for m in (*methods, "cam")}
-    for method in methods:
-        tests, plain = (
-            [every[m][str(seed)]["test"] for seed in seeds if str(seed) in every[m]]
-            for m in (method, "cam")
-        )
-        cells = [
-            cell([metrics[key] for metrics in tests], _DIGITS.get(key, 1))
-            for key in COLUMNS.values()
-        ]
-        gains = [a[_COMPARED] - b[_COMPARED] for a, b in zip(tests, plain)]
-        paired = len(gains) == len(seeds) and method != "cam"
-        cells.append(cell(gains, 1) if paired else "")
-        lines.append(f"| {method.upper()} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", choices=sorted(CONFIGS), help="data set")
+    parser.add_argument("data", choices=sorted(DATA), help="data set")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--trials", type=int, default=0, help="per method; default: 0")
@@ -274,7 +257,9 @@ def main() -> None:
         ]
         for task in tasks:
             task.result()
-    text = table(args.methods, args.seeds, records)
+    every = {method: records.read(method)["runs"] for method in args.methods}
+    plain = records.read("cam")["runs"]
+    text = table(every, plain, args.seeds, DATA[args.data].columns)
     print(text)
     if args.page is not None:
         insert_table(args.page, args.data, text)

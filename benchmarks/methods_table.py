@@ -1,0 +1,95 @@
+"""The table of a comparison: means over seeds, and paired gains over CAM."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scipy.stats import ttest_rel
+
+#: Heading: name of the metric, without the prefix of a CAM target.
+COLUMNS = {
+    "Top-1 Cls": "Top-1 Cls",
+    "GT-known, val's threshold": "GT-known (fixed)",
+    "Top-1 Loc, val's threshold": "Top-1 Loc (fixed)",
+    "MaxBoxAcc": "MaxBoxAcc",
+    "MaxBoxAccV2": "MaxBoxAccV2",
+    "best threshold": "MaxBoxAcc threshold",
+    "box area ratio": "Box area ratio",
+}
+#: Where maps of the class that scores best are measured, nothing is called GT-known.
+TOP1_COLUMNS = {
+    "MaxBoxAcc, val's threshold": "top1/MaxBoxAcc (fixed)",
+    "MaxBoxAccV2, val's threshold": "top1/MaxBoxAccV2 (fixed)",
+    "MaxBoxAcc": "top1/MaxBoxAcc",
+    "MaxBoxAccV2": "top1/MaxBoxAccV2",
+    "best threshold": "top1/MaxBoxAcc threshold",
+    "box area ratio": "top1/Box area ratio",
+}
+#: Decimals of the columns that hold no percentages.
+_DIGITS = {"threshold": 2, "ratio": 2}
+#: Headings of what is compared with CAM: one threshold chosen on val, and the best.
+_COMPARED = ("GT-known, val's threshold", "MaxBoxAcc, val's threshold", "MaxBoxAccV2")
+
+Runs = Mapping[str, Mapping[str, Any]]
+
+
+def cell(values: Sequence[float], digits: int) -> str:
+    """Format the mean of some seeds and their standard deviation."""
+    text = f"{statistics.fmean(values):.{digits}f}"
+    if len(values) > 1:
+        text += f" ± {statistics.stdev(values):.{digits}f}"
+    return text
+
+
+def gain_cell(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """Format the gain of one method over another, paired by seed.
+
+    Mean and standard deviation of the differences, and the p-value of the two-sided
+    t-test of a mean of zero. Differences that are all the same have no p-value.
+    """
+    gains = [a - b for a, b in zip(ours, theirs)]
+    text = cell(gains, 1)
+    if len(set(gains)) > 1:
+        text += f" (p {ttest_rel(ours, theirs).pvalue:.2f})"
+    return text
+
+
+def table(
+    every: Mapping[str, Runs],
+    plain: Runs,
+    seeds: Sequence[int],
+    columns: Mapping[str, str],
+) -> str:
+    """Format all results as a Markdown table.
+
+    Args:
+        every: The runs of each method by seed, as text.
+        plain: The runs of CAM.
+        seeds: The seeds that count.
+        columns: Heading of each column and the metric that it shows.
+
+    Returns:
+        A line a method, in the order of ``every``. Its last columns compare it with
+        CAM seed by seed, where CAM was run with all of its seeds.
+    """
+    compared = [name for name in _COMPARED if name in columns]
+    head = [*columns, *(f"{name}: gain over CAM" for name in compared)]
+    lines = ["| method | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    for method, runs in every.items():
+        done = [str(seed) for seed in seeds if str(seed) in runs]
+        tests = [runs[seed]["test"] for seed in done]
+        cells = [
+            cell([scores[key] for scores in tests], _DIGITS.get(key.split()[-1], 1))
+            for key in columns.values()
+        ]
+        paired = method != "cam" and all(str(seed) in plain for seed in done)
+        for key in (columns[name] for name in compared):
+            ours = [scores[key] for scores in tests]
+            text = ""
+            if paired:
+                text = gain_cell(ours, [plain[seed]["test"][key] for seed in done])
+            cells.append(text)
+        lines.append(f"| {method.upper()} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,14 @@
+_base_ = [
+    "../_base_/models/efficientnet_lite0.py",
+    "../_base_/datasets/raccoon.py",
+    "../_base_/schedules/finetune_4e.py",
+    "../_base_/default_runtime.py",
+]
+
+# The classifier is ImageNet's own: it learns no faster than the backbone.
+model = dict(head=dict(cam_targets=("top1",)))
+load_from = "pretrained/efficientnet_lite0.pth"
+optim_wrapper = dict(
+    optimizer=dict(lr=0.003),
+    paramwise_cfg=dict(custom_keys={"head": dict(lr_mult=1.0)}),
+)
