@@ -3,6 +3,8 @@
 optim_wrapper = dict(
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9, nesterov=True, weight_decay=1e-4),
     paramwise_cfg=dict(custom_keys={"head": dict(lr_mult=10.0)}),
+    # Without it single seeds of some methods never recover from an early step.
+    clip_grad=dict(max_norm=5.0),
 )
 param_scheduler = [
     dict(type="CosineAnnealingLR", T_max=4, by_epoch=True, convert_to_iter_based=True)

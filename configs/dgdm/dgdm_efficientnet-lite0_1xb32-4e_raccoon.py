@@ -1,0 +1,18 @@
+_base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_raccoon.py"
+
+# Each sample's mean activation stays as it is, and erasing grows with training.
+model = dict(
+    stage_necks=[
+        dict(
+            type="mmdgdm.DGDM",
+            after="layers.6",
+            cagd=dict(scale="mean"),
+            sagd=dict(bg_rule="mean", scale="mean", detach=True),
+        )
+    ],
+)
+custom_hooks = [
+    dict(type="mmdgdm.NumClassesCheckHook"),
+    dict(type="mmdgdm.CalibrationHook"),
+    dict(type="mmdgdm.DropRampHook"),
+]
