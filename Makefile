@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -n 2
 
-DEMO_CONFIG ?= configs/dgdm/dgdm_resnet18_1xb32-12e_toy.py
+DEMO_METHODS ?= cam dgdm
 DEMO_DIR ?= work_dirs/demo
 
 PY := $(VENV)/bin/python
@@ -56,14 +56,20 @@ test: lint  ## Check style and types, then run all tests
 	@echo "==> pytest $(PYTEST_ARGS)"
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
-demo: $(STAMP)  ## Train, test and draw on drawn images, in minutes on a CPU
-	@echo "==> Training $(DEMO_CONFIG)"
-	@$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR)
-	@echo "==> Testing the last checkpoint"
-	@$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(DEMO_DIR)/last_checkpoint)" \
-	  --work-dir $(DEMO_DIR)/test --out $(DEMO_DIR)/results.json \
-	  --show-dir $(DEMO_DIR)/pictures
-	@echo "==> Scores in $(DEMO_DIR)/results.json, pictures in $(DEMO_DIR)/pictures"
+demo: $(STAMP)  ## Train, test and draw CAM and DGDM on drawn images, in minutes on a CPU
+	@set -e; for method in $(DEMO_METHODS); do \
+	  config=configs/$$method/$${method}_resnet18_1xb32-12e_toy.py; \
+	  out=$(DEMO_DIR)/$$method; \
+	  echo "==> Training $$config"; \
+	  $(PY) tools/train.py $$config --work-dir $$out; \
+	  echo "==> Testing the last checkpoint"; \
+	  $(PY) tools/test.py $$config "$$(cat $$out/last_checkpoint)" \
+	    --work-dir $$out/test --out $$out/results.json --show-dir $$out/pictures; \
+	done
+	@echo "==> Side by side"
+	@$(PY) demo/compare.py $(addprefix $(DEMO_DIR)/,$(DEMO_METHODS)) \
+	  --sheet $(DEMO_DIR)/side_by_side.jpg
+	@echo "==> Pictures in $(DEMO_DIR)/side_by_side.jpg and $(DEMO_DIR)/*/pictures"
 
 clean:  ## Remove what builds, checks and the demo left, not .venv
 	@echo "==> Removing build folders, caches and $(DEMO_DIR)"

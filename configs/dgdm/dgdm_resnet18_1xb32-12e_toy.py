@@ -5,4 +5,27 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 
-model = dict(stage_necks=[dict(type="mmdgdm.DGDM", after="layer4.1")])
+# After an early stage whose attention lies on the heads: what is erased there no later
+# stage sees. Each sample's mean activation stays as it is, and erasing grows with
+# training.
+model = dict(
+    stage_necks=[
+        dict(
+            type="mmdgdm.DGDM",
+            after="layer1.1",
+            cagd=dict(scale="mean"),
+            sagd=dict(
+                drop_prob=0.5,
+                drop_threshold=0.6,
+                bg_rule="mean",
+                scale="mean",
+                detach=True,
+            ),
+        )
+    ]
+)
+custom_hooks = [
+    dict(type="mmdgdm.NumClassesCheckHook"),
+    dict(type="mmdgdm.CalibrationHook"),
+    dict(type="mmdgdm.DropRampHook"),
+]

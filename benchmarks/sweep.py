@@ -1,0 +1,205 @@
+"""Vary one thing at a time on the toy set, and plot what comes of it.
+
+    python benchmarks/sweep.py dials --jobs 2 --plot docs/pictures/toy_dials.png
+    python benchmarks/sweep.py settings --jobs 2 --plot docs/pictures/toy_settings.png
+
+``dials`` changes what the toy's pictures tell of their class, in all splits, and
+compares CAM, ADL and DGDM on test at the threshold chosen on val. ``settings`` changes
+DGDM's own settings and looks at val alone. Everything else is as in the configs.
+
+What came out stands in ``benchmarks/results/toy_<sweep>/<key>=<value>/<method>.json``
+and is not run again; remove a file after a change of a config.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from methods import ROOT, Records, run
+
+#: Panels in a row of the plot.
+_COLUMNS = 3
+
+
+def _dial(name: str, value: Any) -> dict[str, Any]:
+    return {
+        f"{split}_dataloader.dataset.spec.{name}": value
+        for split in ("train", "val", "test")
+    }
+
+
+def _setting(name: str, value: Any) -> dict[str, Any]:
+    if name == "max_epochs":
+        return {"train_cfg.max_epochs": value, "param_scheduler.0.T_max": value}
+    if name == "ramp end":
+        return {"custom_hooks.2.end": value}
+    if name == "scale":
+        parts = ("cagd", "sagd")
+        return {f"model.stage_necks.0.{part}.scale": value for part in parts}
+    return {f"model.stage_necks.0.{name}": value}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is varied, for which methods, and how it is scored.
+
+    Args:
+        options: Turns a key and a value into settings of a config.
+        values: Values of each key.
+        methods: Who is trained.
+        split: Where it is scored, ``"val"`` or ``"test"``.
+        metric: What is plotted beside ``Top-1 Cls``.
+    """
+
+    options: Any
+    values: Mapping[str, Sequence[Any]]
+    methods: tuple[str, ...]
+    split: str
+    metric: str
+
+
+SWEEPS = {
+    "dials": Sweep(
+        _dial,
+        {
+            "body_cue": (0.25, 0.5, 0.75, 1.0),
+            "background_cue": (0.0, 0.3, 0.6),
+            "area_range": ((0.1, 0.3), (0.1, 0.6), (0.3, 0.6)),
+        },
+        ("cam", "adl", "dgdm"),
+        "test",
+        "GT-known (fixed)",
+    ),
+    "settings": Sweep(
+        _setting,
+        {
+            "after": ("layer1.1", "layer2.1", "layer3.1", "layer4.1"),
+            "sagd.drop_prob": (0.25, 0.5, 0.75),
+            "sagd.drop_threshold": (0.6, 0.8, 0.95),
+            "sagd.block_size": (1, 3, 5),
+            "sagd.bg_threshold": (0.0, 0.5, 1.0),
+            "cagd.drop_prob": (0.0, 0.5, 0.75),
+            "cagd.keep_ratio": (0.25, 0.5, 0.75),
+            "ramp end": (0.0, 0.5, 1.0),
+            "scale": ("plain", "mean"),
+            "sagd.importance": (False, True),
+            "sagd.detach": (False, True),
+            "max_epochs": (6, 12, 24),
+        },
+        ("dgdm",),
+        "val",
+        "GT-known",
+    ),
+}
+
+
+def points(sweep: Sweep) -> Iterator[tuple[str, Any, str]]:
+    """All trainings of a sweep: key, value and method."""
+    for key, values in sweep.values.items():
+        for value in values:
+            for method in sweep.methods:
+                yield key, value, method
+
+
+def folder_of(root: Path, key: str, value: Any) -> Path:
+    """Where the results with one value lie."""
+    text = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return root / f"{key.replace(' ', '_')}={text}"
+
+
+def train(args: argparse.Namespace, sweep: Sweep, point: tuple, seed: int) -> None:
+    """Train and test one point with one seed, unless that is done."""
+    key, value, method = point
+    place = argparse.Namespace(
+        data="toy", work_dir=folder_of(args.work_dir, key, value)
+    )
+    records = Records(folder_of(args.results, key, value))
+    run(place, method, seed, sweep.options(key, value), records)
+
+
+def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> None:
+    """Draw the scores of all methods over the values of one key."""
+    values = sweep.values[key]
+    for color, method in enumerate(sweep.methods):
+        for metric, style in ((sweep.metric, "-"), ("Top-1 Cls", ":")):
+            means, spreads = [], []
+            for value in values:
+                runs = Records(folder_of(args.results, key, value)).read(method)["runs"]
+                scores = [runs[str(s)][sweep.split][metric] for s in args.seeds]
+                means.append(statistics.fmean(scores))
+                spreads.append(statistics.stdev(scores) if len(scores) > 1 else 0.0)
+            label = f"{method.upper()}, {metric}"
+            axes.errorbar(
+                range(len(values)),
+                means,
+                spreads,
+                fmt=f"o{style}",
+                color=f"C{color}",
+                label=label,
+                capsize=2,
+            )
+    axes.set_xticks(range(len(values)), [str(value) for value in values])
+    axes.set(xlabel=key, ylim=(0, 102))
+
+
+def plot(args: argparse.Namespace, sweep: Sweep) -> Figure:
+    """Draw a panel for each key."""
+    rows = -(-len(sweep.values) // _COLUMNS)
+    figure = Figure(figsize=(4 * _COLUMNS, 3.2 * rows + 0.8), layout="constrained")
+    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).ravel())
+    for axes, key in zip(panels, sweep.values):
+        plot_key(axes, args, sweep, key)
+    for axes in panels[len(sweep.values) :]:
+        axes.set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    return figure
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sweep", choices=sorted(SWEEPS), help="what is varied")
+    parser.add_argument("--keys", nargs="+", help="only these; default: all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--work-dir", type=Path, help="work_dirs/toy_<sweep>")
+    parser.add_argument("--results", type=Path, help="benchmarks/results/toy_<sweep>")
+    parser.add_argument("--plot", type=Path, help="file of the plot")
+    args = parser.parse_args()
+    name = f"toy_{args.sweep}"
+    args.work_dir = (args.work_dir or ROOT / "work_dirs" / name).resolve()
+    args.results = args.results or ROOT / "benchmarks" / "results" / name
+    return args
+
+
+def main() -> None:
+    """Run what is missing, then plot."""
+    args = parse_args()
+    sweep = SWEEPS[args.sweep]
+    unknown = sorted(set(args.keys or ()) - set(sweep.values))
+    if unknown:
+        raise SystemExit(f"error: {args.sweep} has no {', '.join(unknown)}")
+    with ThreadPoolExecutor(args.jobs) as pool:
+        tasks = [
+            pool.submit(train, args, sweep, point, seed)
+            for seed in args.seeds
+            for point in points(sweep)
+            if not args.keys or point[0] in args.keys
+        ]
+        for task in tasks:
+            task.result()
+    if args.plot is not None:
+        plot(args, sweep).savefig(args.plot, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Put test runs side by side: a table of scores and a sheet of the same images.
+
+Each RUN is a folder with ``results.json`` (``tools/test.py --out``) and ``pictures/``
+(``--show-dir``). The last row of the table is what the last run gains over the first.
+
+    python demo/compare.py work_dirs/demo/cam work_dirs/demo/dgdm --sheet sheet.jpg
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+
+from mmdgdm.visualization.panel import add_caption, contact_sheet
+
+#: Heading: name of the metric. Thresholds are chosen on val where it says so.
+COLUMNS = {
+    "Top-1 Cls": "Top-1 Cls",
+    "GT-known, val's threshold": "GT-known (fixed)",
+    "MaxBoxAcc": "MaxBoxAcc",
+    "MaxBoxAccV2": "MaxBoxAccV2",
+    "Under-coverage": "Under-coverage",
+    "Over-coverage": "Over-coverage",
+}
+
+
+def table(runs: list[Path]) -> str:
+    """Format the scores of all runs in columns of equal width."""
+    scores = [json.loads((run / "results.json").read_text()) for run in runs]
+    rows = [
+        [run.name.upper(), *(f"{found[key]:.1f}" for key in COLUMNS.values())]
+        for run, found in zip(runs, scores)
+    ]
+    gains = [scores[-1][key] - scores[0][key] for key in COLUMNS.values()]
+    rows.append(["gain", *(f"{gain:+.1f}" for gain in gains)])
+    lines = []
+    for row in [["", *COLUMNS], *rows]:
+        cells = [text.rjust(len(head)) for text, head in zip(row[1:], COLUMNS)]
+        lines.append("  ".join([row[0].ljust(8), *cells]))
+    return "\n".join(lines)
+
+
+def sheet(runs: list[Path], rows: int) -> list:
+    """Panels of the first images, a row an image and a column a run."""
+    listed = json.loads((runs[0] / "pictures" / "pictures.json").read_text())
+    panels = []
+    for entry in listed[:rows]:
+        for run in runs:
+            path = run / "pictures" / entry["file"]
+            panel = cv2.imread(str(path))
+            if panel is None:
+                raise SystemExit(f"error: {path} is missing or no picture")
+            panels.append(add_caption(panel, run.name.upper()))
+    return panels
+
+
+def main() -> None:
+    """Parse the arguments, print the table, write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    parser.add_argument("--sheet", type=Path, required=True, help="picture to write")
+    parser.add_argument("--rows", type=int, default=8, help="images on the sheet")
+    args = parser.parse_args()
+    for run in args.runs:
+        for name in ("results.json", "pictures/pictures.json"):
+            if not (run / name).is_file():
+                raise SystemExit(f"error: {run / name} is missing")
+    print(table(args.runs))
+    args.sheet.parent.mkdir(parents=True, exist_ok=True)
+    panels = sheet(args.runs, args.rows)
+    cv2.imwrite(str(args.sheet), contact_sheet(panels, columns=len(args.runs)))
+
+
+if __name__ == "__main__":
+    main()
