@@ -16,6 +16,7 @@ they are.
 from __future__ import annotations
 
 import argparse
+import copy
 import csv
 import hashlib
 import json
@@ -26,6 +27,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +176,14 @@ def read_trials(path: Path) -> list[dict[str, str]]:
     ]
 
 
+@lru_cache
+def _load(config: str) -> Config:
+    return Config.fromfile(ROOT / config)
+
+
 def settings_of(config: str, values: dict[str, Any]) -> str:
     """A digest that differs between different trainings."""
-    cfg = Config.fromfile(ROOT / config)
+    cfg = copy.deepcopy(_load(config))
     cfg.merge_from_dict(values)
     # Variables of the config files that no run reads do not count.
     read = {key: value for key, value in cfg.to_dict().items() if key in RUNNER_KEYS}

@@ -7,8 +7,9 @@
 compares CAM, ADL and DGDM on test at the threshold chosen on val. ``settings`` changes
 DGDM's own settings and looks at val alone. Everything else is as in the configs.
 
-What came out stands in ``benchmarks/results/toy_<sweep>/<key>=<value>/<method>.json``
-and is not run again; remove a file after a change of a config.
+What came out stands in ``benchmarks/results/toy_<sweep>/<key>=<value>/<method>.json``,
+or in ``default/`` for the config's own value, and is not run again; remove a file after
+a change of a config.
 """
 
 from __future__ import annotations
@@ -23,13 +24,19 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from methods import ROOT, Records, run
+from methods import ROOT, Records, config_of, run, settings_of
+
+from mmdgdm.datasets.functional.toy_scene import ToySpec
 
 #: Panels in a row of the plot.
 _COLUMNS = 3
+#: Key, value and method of a training.
+Point = tuple[str, Any, str]
 
 
 def _dial(name: str, value: Any) -> dict[str, Any]:
+    if value == getattr(ToySpec(), name):
+        return {}
     return {
         f"{split}_dataloader.dataset.spec.{name}": value
         for split in ("train", "val", "test")
@@ -101,7 +108,7 @@ SWEEPS = {
 }
 
 
-def points(sweep: Sweep) -> Iterator[tuple[str, Any, str]]:
+def points(sweep: Sweep) -> Iterator[Point]:
     """All trainings of a sweep: key, value and method."""
     for key, values in sweep.values.items():
         for value in values:
@@ -109,20 +116,34 @@ def points(sweep: Sweep) -> Iterator[tuple[str, Any, str]]:
                 yield key, value, method
 
 
-def folder_of(root: Path, key: str, value: Any) -> Path:
-    """Where the results with one value lie."""
+def folder_of(root: Path, sweep: Sweep, point: Point) -> Path:
+    """Where the results of one point lie; the config's own values share one place."""
+    key, value, method = point
+    config, options = config_of("toy", method), sweep.options(key, value)
+    if settings_of(config, options) == settings_of(config, {}):
+        return root / "default"
     text = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return root / f"{key.replace(' ', '_')}={text}"
 
 
-def train(args: argparse.Namespace, sweep: Sweep, point: tuple, seed: int) -> None:
+def train(args: argparse.Namespace, sweep: Sweep, point: Point, seed: int) -> None:
     """Train and test one point with one seed, unless that is done."""
     key, value, method = point
-    place = argparse.Namespace(
-        data="toy", work_dir=folder_of(args.work_dir, key, value)
-    )
-    records = Records(folder_of(args.results, key, value))
+    work_dir = folder_of(args.work_dir, sweep, point)
+    records = Records(folder_of(args.results, sweep, point))
+    place = argparse.Namespace(data="toy", work_dir=work_dir)
     run(place, method, seed, sweep.options(key, value), records)
+
+
+def wanted(args: argparse.Namespace, sweep: Sweep) -> list[tuple[Point, int]]:
+    """Points and seeds to train, each training once."""
+    found: dict[tuple, tuple[Point, int]] = {}
+    for seed in args.seeds:
+        for point in points(sweep):
+            if not args.keys or point[0] in args.keys:
+                place = folder_of(args.results, sweep, point)
+                found.setdefault((place, point[2], seed), (point, seed))
+    return list(found.values())
 
 
 def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> None:
@@ -132,7 +153,8 @@ def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> No
         for metric, style in ((sweep.metric, "-"), ("Top-1 Cls", ":")):
             means, spreads = [], []
             for value in values:
-                runs = Records(folder_of(args.results, key, value)).read(method)["runs"]
+                folder = folder_of(args.results, sweep, (key, value, method))
+                runs = Records(folder).read(method)["runs"]
                 scores = [runs[str(s)][sweep.split][metric] for s in args.seeds]
                 means.append(statistics.fmean(scores))
                 spreads.append(statistics.stdev(scores) if len(scores) > 1 else 0.0)
@@ -191,9 +213,7 @@ def main() -> None:
     with ThreadPoolExecutor(args.jobs) as pool:
         tasks = [
             pool.submit(train, args, sweep, point, seed)
-            for seed in args.seeds
-            for point in points(sweep)
-            if not args.keys or point[0] in args.keys
+            for point, seed in wanted(args, sweep)
         ]
         for task in tasks:
             task.result()
