@@ -4,6 +4,5 @@ _base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_stamps.py"
 model = dict(
     data_preprocessor=dict(num_classes=12),
     head=dict(loss=dict(use_soft=True)),
-    train_cfg=dict(augments=dict(type="CutMix", alpha=1.8)),
+    train_cfg=dict(augments=dict(type="CutMix", alpha=0.1)),
 )
-optim_wrapper = dict(optimizer=dict(lr=0.004))
