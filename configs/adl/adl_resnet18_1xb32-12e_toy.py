@@ -1,8 +1,8 @@
-_base_ = [
-    "../_base_/models/resnet18_toy.py",
-    "../_base_/datasets/toy.py",
-    "../_base_/schedules/toy_12e.py",
-    "../_base_/default_runtime.py",
-]
+_base_ = "../cam/cam_resnet18_1xb32-12e_toy.py"
 
-model = dict(stage_necks=[dict(type="mmdgdm.ADL", after="layer4.1")])
+# Settings searched on val, rounded (configs/_search_/toy/adl.yaml).
+model = dict(
+    stage_necks=[
+        dict(type="mmdgdm.ADL", after="layer1.1", drop_rate=0.54, drop_threshold=0.85)
+    ]
+)

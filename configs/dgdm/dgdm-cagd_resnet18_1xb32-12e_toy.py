@@ -1,3 +1,12 @@
 _base_ = "dgdm_resnet18_1xb32-12e_toy.py"
 
-model = dict(stage_necks=[dict(type="mmdgdm.DGDM", after="layer4.1", sagd=None)])
+model = dict(
+    stage_necks=[
+        dict(
+            type="mmdgdm.DGDM",
+            after="layer1.1",
+            cagd=dict(drop_prob=0.56, scale="mean"),
+            sagd=None,
+        )
+    ]
+)

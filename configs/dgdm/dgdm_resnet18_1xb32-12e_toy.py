@@ -7,16 +7,18 @@ _base_ = [
 
 # After an early stage whose attention lies on the heads: what is erased there no later
 # stage sees. Each sample's mean activation stays as it is, and erasing grows with
-# training.
+# training. The values are those of a search on val, rounded
+# (configs/_search_/toy/dgdm.yaml).
 model = dict(
     stage_necks=[
         dict(
             type="mmdgdm.DGDM",
             after="layer1.1",
-            cagd=dict(scale="mean"),
+            cagd=dict(drop_prob=0.56, scale="mean"),
             sagd=dict(
-                drop_prob=0.5,
-                drop_threshold=0.6,
+                drop_prob=0.37,
+                drop_threshold=0.73,
+                block_size=2,
                 bg_rule="mean",
                 scale="mean",
                 detach=True,
