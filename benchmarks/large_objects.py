@@ -82,8 +82,8 @@ def main() -> None:
                 run = {"test": scores, "torch": torch.__version__, "share": args.share}
                 records.add_run(method, seed, run)
     every = {method: records.read(method)["runs"] for method in args.methods}
-    plain = records.read("cam")["runs"]
-    text = table(every, plain, args.seeds, DATA[args.data].columns)
+    others = ("cam", records.read("cam")["runs"])
+    text = table(every, others, args.seeds, DATA[args.data].columns)
     print(text)
     if args.page is not None:
         insert_table(args.page, f"{args.data}_large", text)

@@ -234,6 +234,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--trials", type=int, default=0, help="per method; default: 0")
+    parser.add_argument("--against", default="cam", choices=METHODS, help="for gains")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--work-dir", type=Path, help="work_dirs/methods_<data>")
     parser.add_argument("--results", type=Path, help="benchmarks/results/<data>")
@@ -266,8 +267,8 @@ def main() -> None:
         for task in tasks:
             task.result()
     every = {method: records.read(method)["runs"] for method in args.methods}
-    plain = records.read("cam")["runs"]
-    text = table(every, plain, args.seeds, DATA[args.data].columns)
+    others = (args.against, records.read(args.against)["runs"])
+    text = table(every, others, args.seeds, DATA[args.data].columns)
     print(text)
     if args.page is not None:
         insert_table(args.page, args.data, text)

@@ -1,4 +1,4 @@
-"""The table of a comparison: means over seeds, and paired gains over CAM."""
+"""The table of a comparison: means over seeds, and gains paired by seed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOP1_COLUMNS = {
 }
 #: Decimals of the columns that hold no percentages.
 _DIGITS = {"threshold": 2, "ratio": 2}
-#: Headings of what is compared with CAM: one threshold chosen on val, and the best.
+#: Headings of what is compared with another method.
 _COMPARED = ("GT-known, val's threshold", "MaxBoxAcc, val's threshold", "MaxBoxAccV2")
 
 Runs = Mapping[str, Mapping[str, Any]]
@@ -52,13 +52,13 @@ def gain_cell(ours: Sequence[float], theirs: Sequence[float]) -> str:
     gains = [a - b for a, b in zip(ours, theirs)]
     text = cell(gains, 1)
     if len(set(gains)) > 1:
-        text += f" (p {ttest_rel(ours, theirs).pvalue:.2f})"
+        text += f" (p {ttest_rel(ours, theirs).pvalue:.3f})"
     return text
 
 
 def table(
     every: Mapping[str, Runs],
-    plain: Runs,
+    others: tuple[str, Runs],
     seeds: Sequence[int],
     columns: Mapping[str, str],
 ) -> str:
@@ -66,16 +66,18 @@ def table(
 
     Args:
         every: The runs of each method by seed, as text.
-        plain: The runs of CAM.
+        others: The method that all are compared with, and its runs.
         seeds: The seeds that count.
         columns: Heading of each column and the metric that it shows.
 
     Returns:
         A line a method, in the order of ``every``. Its last columns compare it with
-        CAM seed by seed, where CAM was run with all of its seeds.
+        the other one seed by seed, where that was run with all of its seeds.
     """
+    rival, plain = others
     compared = [name for name in _COMPARED if name in columns]
-    head = [*columns, *(f"{name}: gain over CAM" for name in compared)]
+    gains = [f"{name}: gain over {rival.upper()}" for name in compared]
+    head = [*columns, *gains]
     lines = ["| method | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
     for method, runs in every.items():
         done = [str(seed) for seed in seeds if str(seed) in runs]
@@ -84,7 +86,7 @@ def table(
             cell([scores[key] for scores in tests], _DIGITS.get(key.split()[-1], 1))
             for key in columns.values()
         ]
-        paired = method != "cam" and all(str(seed) in plain for seed in done)
+        paired = method != rival and all(str(seed) in plain for seed in done)
         for key in (columns[name] for name in compared):
             ours = [scores[key] for scores in tests]
             text = ""
