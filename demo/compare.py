@@ -16,6 +16,8 @@ import cv2
 
 from mmdgdm.visualization.panel import add_caption, contact_sheet
 
+#: JPEG quality: enough to see, small enough to keep.
+QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 80)
 #: Heading: name of the metric. Thresholds are chosen on val where it says so.
 COLUMNS = {
     "Top-1 Cls": "Top-1 Cls",
@@ -71,7 +73,7 @@ def main() -> None:
     print(table(args.runs))
     args.sheet.parent.mkdir(parents=True, exist_ok=True)
     panels = sheet(args.runs, args.rows)
-    cv2.imwrite(str(args.sheet), contact_sheet(panels, columns=len(args.runs)))
+    cv2.imwrite(str(args.sheet), contact_sheet(panels, columns=len(args.runs)), QUALITY)
 
 
 if __name__ == "__main__":
