@@ -77,7 +77,13 @@ def main() -> None:
     print(f"{len(places)} images with boxes above {args.share} of the image")
     for method in args.methods:
         for seed in args.seeds:
-            if str(seed) not in records.read(method)["runs"]:
+            known = records.read(method)["runs"].get(str(seed))
+            if known is not None and known["share"] != args.share:
+                raise SystemExit(
+                    f"error: {records.folder / method}.json holds a run with the "
+                    f"share {known['share']}: remove it"
+                )
+            if known is None:
                 scores = test(args, method, seed, places)
                 run = {"test": scores, "torch": torch.__version__, "share": args.share}
                 records.add_run(method, seed, run)
