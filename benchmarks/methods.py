@@ -66,14 +66,17 @@ DATA = {
     # After half the time the toy's classes are not learned yet. Its learning rate
     # belongs to the toy.
     "toy": Data("resnet18_1xb32-12e_toy.py", (), fixed=("cam",)),
+    "toy_repvgg": Data("repvgg_1xb32-12e_toy.py", ()),
+    "toy_efficientnet-lite0": Data("efficientnet-lite0_1xb32-12e_toy.py", ()),
     "stamps": Data(
         "efficientnet-lite0_1xb32-4e_stamps.py",
         ("train_cfg.max_epochs=2", "param_scheduler.0.T_max=2"),
     ),
+    # On 100 images the mean over three IoUs is the finer judge.
     "raccoon": Data(
         "efficientnet-lite0_1xb32-4e_raccoon.py",
-        ("train_cfg.max_epochs=2", "param_scheduler.0.T_max=2"),
-        metric="top1/MaxBoxAcc",
+        (),
+        metric="top1/MaxBoxAccV2",
         columns=TOP1_COLUMNS,
     ),
 }

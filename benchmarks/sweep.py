@@ -2,10 +2,13 @@
 
     python benchmarks/sweep.py dials --jobs 2 --plot docs/pictures/toy_dials.png
     python benchmarks/sweep.py settings --jobs 2 --plot docs/pictures/toy_settings.png
+    python benchmarks/sweep.py frame --jobs 2 --plot docs/pictures/toy_frame.png
 
 ``dials`` changes what the toy's pictures tell of their class, in all splits, and
 compares CAM, ADL and DGDM on test at the threshold chosen on val. ``settings`` changes
-DGDM's own settings and looks at val alone. Everything else is as in the configs.
+DGDM's own settings and looks at val alone. ``frame`` changes the backbone, the size of
+its last map and the length of training for CAM and DGDM, and looks at val too.
+Everything else is as in the configs.
 
 What came out stands in ``benchmarks/results/toy_<sweep>/<key>=<value>/<method>.json``,
 or in ``default/`` for the config's own value, and is not run again; remove a file after
@@ -34,7 +37,17 @@ _COLUMNS = 3
 Point = tuple[str, Any, str]
 
 
-def _dial(name: str, value: Any) -> dict[str, Any]:
+#: The toy's configs by their backbone.
+_BACKBONES = {
+    "ResNet-18": "toy",
+    "RepVGG": "toy_repvgg",
+    "EfficientNet-Lite0": "toy_efficientnet-lite0",
+}
+#: Side of the pictures in pixels, by that of the last map where no stage has a stride.
+_IMAGE_SIDES = {14: 56, 28: 112}
+
+
+def _dial(name: str, value: Any, method: str) -> dict[str, Any]:
     if value == getattr(ToySpec(), name):
         return {}
     return {
@@ -43,9 +56,7 @@ def _dial(name: str, value: Any) -> dict[str, Any]:
     }
 
 
-def _setting(name: str, value: Any) -> dict[str, Any]:
-    if name == "max_epochs":
-        return {"train_cfg.max_epochs": value, "param_scheduler.0.T_max": value}
+def _setting(name: str, value: Any, method: str) -> dict[str, Any]:
     if name == "ramp end":
         return {"custom_hooks.2.end": value}
     if name == "scale":
@@ -54,12 +65,24 @@ def _setting(name: str, value: Any) -> dict[str, Any]:
     return {f"model.stage_necks.0.{name}": value}
 
 
+def _frame(name: str, value: Any, method: str) -> dict[str, Any]:
+    if name == "epochs":
+        return {"train_cfg.max_epochs": value, "param_scheduler.0.T_max": value}
+    if name == "backbone" or value not in _IMAGE_SIDES:
+        return {}
+    options: dict[str, Any] = {"model.backbone.strides": [1, 1, 1, 1]}
+    if method == "dgdm":
+        # The share of the map that a block has on the toy's own 16 x 16.
+        options["model.stage_necks.0.sagd.block_size"] = round(value / 8)
+    return {**options, **_dial("image_size", _IMAGE_SIDES[value], method)}
+
+
 @dataclass(frozen=True)
 class Sweep:
     """What is varied, for which methods, and how it is scored.
 
     Args:
-        options: Turns a key and a value into settings of a config.
+        options: Turns a key, a value and a method into settings of a config.
         values: Values of each key.
         methods: Who is trained.
         split: Where it is scored, ``"val"`` or ``"test"``.
@@ -89,19 +112,29 @@ SWEEPS = {
         _setting,
         {
             "after": ("layer1.1", "layer2.1", "layer3.1", "layer4.1"),
-            "sagd.drop_prob": (0.25, 0.5, 0.75),
-            "sagd.drop_threshold": (0.6, 0.8, 0.95),
-            "sagd.block_size": (1, 3, 5),
+            "sagd.drop_prob": (0.0, 0.2, 0.37, 0.6, 0.8),
+            "sagd.drop_threshold": (0.5, 0.73, 0.9),
+            "sagd.block_size": (1, 2, 4),
             "sagd.bg_threshold": (0.0, 0.5, 1.0),
-            "cagd.drop_prob": (0.0, 0.5, 0.75),
+            "cagd.drop_prob": (0.0, 0.3, 0.56, 0.8),
             "cagd.keep_ratio": (0.25, 0.5, 0.75),
             "ramp end": (0.0, 0.5, 1.0),
             "scale": ("plain", "mean"),
             "sagd.importance": (False, True),
             "sagd.detach": (False, True),
-            "max_epochs": (6, 12, 24),
         },
         ("dgdm",),
+        "val",
+        "GT-known",
+    ),
+    "frame": Sweep(
+        _frame,
+        {
+            "backbone": tuple(_BACKBONES),
+            "map size": (8, *_IMAGE_SIDES),
+            "epochs": (6, 12, 24),
+        },
+        ("cam", "dgdm"),
         "val",
         "GT-known",
     ),
@@ -116,11 +149,17 @@ def points(sweep: Sweep) -> Iterator[Point]:
                 yield key, value, method
 
 
+def data_of(point: Point) -> str:
+    """Name of the toy's configs that a point trains."""
+    key, value, _ = point
+    return _BACKBONES[value] if key == "backbone" else "toy"
+
+
 def folder_of(root: Path, sweep: Sweep, point: Point) -> Path:
     """Where the results of one point lie; the config's own values share one place."""
     key, value, method = point
-    config, options = config_of("toy", method), sweep.options(key, value)
-    if settings_of(config, options) == settings_of(config, {}):
+    config, options = config_of("toy", method), sweep.options(*point)
+    if data_of(point) == "toy" and settings_of(config, options) == settings_of(config, {}):
         return root / "default"
     text = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return root / f"{key.replace(' ', '_')}={text}"
@@ -128,11 +167,10 @@ def folder_of(root: Path, sweep: Sweep, point: Point) -> Path:
 
 def train(args: argparse.Namespace, sweep: Sweep, point: Point, seed: int) -> None:
     """Train and test one point with one seed, unless that is done."""
-    key, value, method = point
     work_dir = folder_of(args.work_dir, sweep, point)
     records = Records(folder_of(args.results, sweep, point))
-    place = argparse.Namespace(data="toy", work_dir=work_dir)
-    run(place, method, seed, sweep.options(key, value), records)
+    place = argparse.Namespace(data=data_of(point), work_dir=work_dir)
+    run(place, point[2], seed, sweep.options(*point), records)
 
 
 def wanted(args: argparse.Namespace, sweep: Sweep) -> list[tuple[Point, int]]:

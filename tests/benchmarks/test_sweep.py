@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -41,7 +42,7 @@ def own_values(sweep, name):
     return places.count("default")
 
 
-@pytest.mark.parametrize("name", ["dials", "settings"])
+@pytest.mark.parametrize("name", ["dials", "settings", "frame"])
 def test_every_value_but_the_config_s_own_changes_the_config(sweep, name):
     chosen = sweep.SWEEPS[name]
     found = {}
@@ -71,6 +72,24 @@ def test_plot_has_a_panel_for_each_key(sweep, tmp_path):
     points = list(sweep.points(sweep.SWEEPS["settings"]))
     options = [call[3] for call in sweep.calls]
     assert len(options) == 2 * (len(points) - own_values(sweep, "settings") + 1)
+
+
+def test_frames_change_backbone_and_map(sweep):
+    sweep.run_script("frame", "--keys", "backbone", "map size")
+    data = [call[0] for call in sweep.calls]
+    assert sorted(set(data)) == ["toy", "toy_efficientnet-lite0", "toy_repvgg"]
+    # The ResNet-18 with its own map, two other backbones and two other maps.
+    assert [call[1] for call in sweep.calls] == ["cam", "dgdm"] * 5
+    blocks = "model.stage_necks.0.sagd.block_size"
+    large = [c[3] for c in sweep.calls if c[1] == "dgdm" and blocks in c[3]]
+    assert [options[blocks] for options in large] == [2, 4]
+    for options in large:
+        cfg = Config.fromfile(sweep.ROOT / sweep.config_of("toy", "dgdm"))
+        cfg.merge_from_dict(options)
+        side = cfg.val_dataloader.dataset.spec.image_size
+        # The stem divides by four and no stage by more.
+        assert cfg.model.backbone.strides == [1, 1, 1, 1]
+        assert side / 4 == {2: 14, 4: 28}[options[blocks]]
 
 
 def test_an_unknown_key_is_named(sweep):

@@ -1,0 +1,27 @@
+# A narrow RepVGG for 64 x 64 pictures, a plain stack of convolutions in use; its last
+# map is 8 x 8.
+model = dict(
+    type="mmdgdm.WSOLClassifier",
+    channels_last=True,
+    data_preprocessor=dict(
+        mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], to_rgb=True
+    ),
+    backbone=dict(
+        type="RepVGG",
+        arch=dict(
+            num_blocks=[2, 2, 2, 1],
+            width_factor=[1, 1, 1, 1],
+            group_layer_map=None,
+            se_cfg=None,
+        ),
+        base_channels=24,
+        strides=(2, 2, 1, 1),
+        out_indices=(3,),
+    ),
+    head=dict(
+        type="mmdgdm.WSOLHead",
+        num_classes=8,
+        in_channels=192,
+        loss=dict(type="CrossEntropyLoss", loss_weight=1.0),
+    ),
+)

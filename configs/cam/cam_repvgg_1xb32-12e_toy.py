@@ -1,0 +1,6 @@
+_base_ = [
+    "../_base_/models/repvgg_toy.py",
+    "../_base_/datasets/toy.py",
+    "../_base_/schedules/toy_12e.py",
+    "../_base_/default_runtime.py",
+]

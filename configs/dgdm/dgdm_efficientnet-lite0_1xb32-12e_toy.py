@@ -1,0 +1,26 @@
+_base_ = "../cam/cam_efficientnet-lite0_1xb32-12e_toy.py"
+
+# The layer of the ResNet-18, at the same size of map. The outputs of this backbone's
+# blocks are linear; what expands them at the entry of the third one is not.
+model = dict(
+    stage_necks=[
+        dict(
+            type="mmdgdm.DGDM",
+            after="layers.3.0.expand_conv",
+            cagd=dict(drop_prob=0.56, scale="mean"),
+            sagd=dict(
+                drop_prob=0.37,
+                drop_threshold=0.73,
+                block_size=2,
+                bg_rule="mean",
+                scale="mean",
+                detach=True,
+            ),
+        )
+    ]
+)
+custom_hooks = [
+    dict(type="mmdgdm.NumClassesCheckHook"),
+    dict(type="mmdgdm.CalibrationHook"),
+    dict(type="mmdgdm.DropRampHook"),
+]
