@@ -158,8 +158,9 @@ def data_of(point: Point) -> str:
 def folder_of(root: Path, sweep: Sweep, point: Point) -> Path:
     """Where the results of one point lie; the config's own values share one place."""
     key, value, method = point
-    config, options = config_of("toy", method), sweep.options(*point)
-    if data_of(point) == "toy" and settings_of(config, options) == settings_of(config, {}):
+    config = config_of(data_of(point), method)
+    own, settings = (settings_of(config, o) for o in ({}, sweep.options(*point)))
+    if config == config_of("toy", method) and settings == own:
         return root / "default"
     text = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return root / f"{key.replace(' ', '_')}={text}"
