@@ -1,10 +1,11 @@
 """What the spatial attention of a trained classifier sees, by depth.
 
-For each place in the backbone, over the val images of a config with masks: how the
-attention (the mean over channels) correlates with the object, and what SAGD would erase
-there: how much of the map, how much of that lies on the object, how much of the object
-is lost, and the same for the background by each rule. On the toy set also how much of
-the erased area lies on the head, the part that always tells the class.
+For each place in the backbone, over the val images of a config with masks, or boxes
+that stand for them: how the attention (the mean over channels) correlates with the
+object, and what SAGD would erase there: how much of the map, how much of that lies on
+the object, how much of the object is lost, and the same for the background by each
+rule. On the toy set also how much of the erased area lies on the head, the part that
+always tells the class.
 
     python benchmarks/attention.py \
         configs/cam/cam_efficientnet-lite0_1xb32-4e_stamps-masks.py CHECKPOINT \
@@ -50,9 +51,20 @@ def build(path: str, checkpoint: str) -> tuple[Any, Any]:
     return model, DATASETS.build(cfg.val_dataloader.dataset)
 
 
+def object_mask(sample: Any) -> Tensor:
+    """Mask of the object, (H, W), or what its boxes cover where it has none."""
+    if "gt_mask" in sample:
+        return torch.as_tensor(sample.gt_mask == 1).float()
+    mask = torch.zeros(sample.ori_shape)
+    for box in sample.gt_bboxes:
+        x0, y0, x1, y1 = (int(value) for value in box)
+        mask[y0 : y1 + 1, x0 : x1 + 1] = 1
+    return mask
+
+
 def masks_of(dataset: Any, indices: range, samples: list) -> dict[str, list[Tensor]]:
     """Masks of the objects and, where they are known, of their telling parts."""
-    found = {"object": [torch.as_tensor(s.gt_mask == 1).float() for s in samples]}
+    found = {"object": [object_mask(sample) for sample in samples]}
     if hasattr(dataset, "draw"):
         parts = [dataset.draw(index).part_mask for index in indices]
         found["part"] = [torch.from_numpy(part).float() for part in parts]
@@ -129,7 +141,9 @@ def table(results: dict[str, dict[str, list[Tensor]]], sides: dict) -> str:
 def main() -> None:
     """Parse the arguments, measure, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", help="path of a config whose val set has masks")
+    parser.add_argument(
+        "config", help="path of a config whose val set has masks or boxes"
+    )
     parser.add_argument("checkpoint", help="path of its checkpoint")
     parser.add_argument("--places", nargs="+", required=True, help="submodules")
     parser.add_argument("--block-size", type=int, default=3, help="of SAGD")
