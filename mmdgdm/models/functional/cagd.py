@@ -8,6 +8,7 @@ Gomez et al., Learning Sparse Networks Using Targeted Dropout (arXiv 1905.13678)
 from __future__ import annotations
 
 import math
+from typing import Optional
 
 import torch
 from torch import Tensor
@@ -46,7 +47,11 @@ def num_kept(keep_ratio: float, channels: int) -> int:
 
 
 def channel_mask(
-    attention: Tensor, keep_ratio: float, drop_prob: float, scale: str = "plain"
+    attention: Tensor,
+    keep_ratio: float,
+    drop_prob: float,
+    scale: str = "plain",
+    activation: Optional[Tensor] = None,
 ) -> Tensor:
     r"""Draw a mask that drops weak channels and never the strongest ones.
 
@@ -63,6 +68,8 @@ def channel_mask(
             dropped, so that each channel's expectation is kept. ``"mean"``: one
             factor per sample that keeps the sample's mean activation
             (:func:`~mmdgdm.models.functional.attention.mean_keeping_factor`).
+        activation: Mean activation of each channel, (N, C), for the scale ``"mean"``
+            of a learned attention; by default the attention itself is that.
 
     Returns:
         The mask, (N, C), in the dtype of ``attention``; it carries no gradient.
@@ -76,5 +83,6 @@ def channel_mask(
         mask = mask / (1.0 - drop_prob)
     mask = mask.scatter(1, strongest, 1.0)
     if scale == "mean":
-        mask = mask * mean_keeping_factor(attention, mask, (1,))
+        weight = attention if activation is None else activation.detach()
+        mask = mask * mean_keeping_factor(weight.to(mask.dtype), mask, (1,))
     return mask

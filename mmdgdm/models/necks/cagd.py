@@ -38,7 +38,8 @@ class CAGD(AttentionDropout):
         scale: How survivors are scaled: ``"plain"`` (not at all),
             ``"expectation"`` (each channel's expectation is kept; needs
             ``drop_prob`` < 1) or ``"mean"`` (each sample's mean activation is
-            kept). See :func:`mmdgdm.models.functional.channel_mask`.
+            kept, so that testing, which drops nothing, sees what training saw). See
+            :func:`mmdgdm.models.functional.channel_mask`.
         attention: ``"mean"``, or ``"se"`` for a learned attention
             :math:`\sigma(W_2\,relu(W_1 a))` as in squeeze-and-excitation
             (Hu et al., arXiv 1709.01507). It only ranks the channels; its weights
@@ -51,7 +52,7 @@ class CAGD(AttentionDropout):
 
     Example:
         >>> import torch
-        >>> layer = CAGD(keep_ratio=0.5, drop_prob=1.0)
+        >>> layer = CAGD(keep_ratio=0.5, drop_prob=1.0, scale="plain")
         >>> feat = torch.tensor([4.0, 1.0, 3.0, 2.0]).view(1, 4, 1, 1)
         >>> layer(feat).flatten().tolist()
         [4.0, 0.0, 3.0, 0.0]
@@ -105,7 +106,7 @@ class CAGD(AttentionDropout):
         Raises:
             ValueError: If a learned attention meets another number of channels.
         """
-        attention = channel_attention(feat)
+        attention = activation = channel_attention(feat)
         if self.attention == "se":
             if feat.shape[1] != self.in_channels:
                 raise ValueError(
@@ -113,9 +114,11 @@ class CAGD(AttentionDropout):
                     f"({self.in_channels}) channels, but got {tuple(feat.shape)}."
                 )
             dtype = next(self.excitation.parameters()).dtype
-            attention = self.excitation(attention.to(dtype))
+            attention = self.excitation(activation.to(dtype))
         drop_prob = self.drop_prob * self.strength
-        mask = channel_mask(attention, self.keep_ratio, drop_prob, self.scale)
+        mask = channel_mask(
+            attention, self.keep_ratio, drop_prob, self.scale, activation
+        )
         if self.attention == "se":
             # Straight-through: the value is the mask's, the gradient attention's.
             mask = mask + (attention - attention.detach())

@@ -73,7 +73,7 @@ class SAGD(AttentionDropout):
 
     Example:
         >>> import torch
-        >>> layer = SAGD(drop_prob=1.0, drop_threshold=0.9, block_size=1)
+        >>> layer = SAGD(1.0, drop_threshold=0.9, block_size=1, scale="plain")
         >>> feat = torch.tensor([[1.0, 2.0], [3.0, 10.0]]).view(1, 1, 2, 2)
         >>> layer(feat).flatten().tolist()
         [1.0, 2.0, 3.0, 0.0]

@@ -243,8 +243,8 @@ def test_dgdm_is_the_product_of_both_masks_of_the_same_input():
     feat[0, :, 0, 0] = torch.tensor([8.0, 6.0, 2.0, 1.0])  # the peak place
     feat[0, :, 0, 1] = torch.tensor([1.0, 1.0, 2.0, 3.0])
     layer = DGDM(
-        dict(keep_ratio=0.5, drop_prob=1.0),
-        dict(drop_prob=1.0, drop_threshold=0.8, block_size=1),
+        dict(keep_ratio=0.5, drop_prob=1.0, scale="plain"),
+        dict(drop_prob=1.0, drop_threshold=0.8, block_size=1, scale="plain"),
     )
     # Channels 0 and 1 are strongest; place 0 (4.25 against 1.75) is erased.
     assert layer(feat)[0, :, 0].tolist() == [[0, 1], [0, 1], [0, 0], [0, 0]]
@@ -272,7 +272,7 @@ def test_adl_draws_once_per_batch():
 @pytest.mark.parametrize("detach", [True, False])
 def test_detach_decides_whether_the_attention_has_a_gradient(detach):
     feat = features().requires_grad_()
-    layer = SAGD(drop_prob=0.0, detach=detach)
+    layer = SAGD(drop_prob=0.0, scale="plain", detach=detach)
     layer(feat).sum().backward()
     without = importance_map(spatial_attention(feat.detach())).expand_as(feat)
     assert torch.allclose(feat.grad, without) is detach
@@ -286,7 +286,8 @@ def test_a_learned_attention_learns_and_has_keys():
 
 
 def test_a_learned_attention_does_not_change_the_mask_values():
-    layer, feat = make("CAGD-se"), torch.ones(4, 8, 2, 2)
+    layer = CAGD(scale="plain", attention="se", in_channels=8, reduction=2)
+    feat = torch.ones(4, 8, 2, 2)
     assert set(layer(feat).unique().tolist()) <= {0.0, 1.0}
 
 
@@ -295,6 +296,7 @@ def test_a_learned_attention_does_not_change_the_mask_values():
     [
         SAGD(block_size=1, scale="mean"),
         CAGD(keep_ratio=0.3, drop_prob=0.9, scale="mean"),
+        CAGD(0.3, 0.9, "mean", attention="se", in_channels=8, reduction=2),
     ],
 )
 def test_mean_scaling_keeps_each_samples_mean_activation(layer):
