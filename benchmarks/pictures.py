@@ -14,10 +14,7 @@ from pathlib import Path
 
 import cv2
 
-from mmdgdm.visualization.panel import contact_sheet
-
-#: JPEG quality: enough to see, small enough to keep.
-QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 80)
+from mmdgdm.visualization.sheet import write_sheet
 
 
 def main() -> None:
@@ -40,8 +37,7 @@ def main() -> None:
     ]
     # Left the hits, right the misses.
     panels = [panel for row in zip(*columns) for panel in row]
-    args.sheet.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(args.sheet), contact_sheet(panels), QUALITY)
+    write_sheet(args.sheet, panels)
     print(f"Wrote {args.sheet}")
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import cv2
 
-from mmdgdm.visualization.panel import add_caption, contact_sheet
+from mmdgdm.visualization.panel import add_caption
+from mmdgdm.visualization.sheet import write_sheet
 
-#: JPEG quality: enough to see, small enough to keep.
-QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 80)
 #: Heading: name of the metric. Thresholds are chosen on val where it says so.
 COLUMNS = {
     "Top-1 Cls": "Top-1 Cls",
@@ -71,9 +70,7 @@ def main() -> None:
             if not (run / name).is_file():
                 raise SystemExit(f"error: {run / name} is missing")
     print(table(args.runs))
-    args.sheet.parent.mkdir(parents=True, exist_ok=True)
-    panels = sheet(args.runs, args.rows)
-    cv2.imwrite(str(args.sheet), contact_sheet(panels, columns=len(args.runs)), QUALITY)
+    write_sheet(args.sheet, sheet(args.runs, args.rows), columns=len(args.runs))
 
 
 if __name__ == "__main__":
