@@ -12,7 +12,7 @@ Everything else is as in the configs.
 
 What came out stands in ``benchmarks/results/toy_<sweep>/<key>=<value>/<method>.json``,
 or in ``default/`` for the config's own value, and is not run again; remove a file after
-a change of a config.
+a change of a config. Points that were trained with more seeds show their spread.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from methods import ROOT, Records, config_of, run, settings_of
+from methods_table import cell
+from page import insert_table
 
 from mmdgdm.datasets.functional.toy_scene import ToySpec
 
@@ -185,26 +187,54 @@ def wanted(args: argparse.Namespace, sweep: Sweep) -> list[tuple[Point, int]]:
     return list(found.values())
 
 
+def scores_of(
+    args: argparse.Namespace, sweep: Sweep, point: Point, metric: str
+) -> list[float]:
+    """What a point has reached, a score for each seed that it was trained with."""
+    folder = folder_of(args.results, sweep, point)
+    runs = Records(folder).read(point[2])["runs"]
+    done = [str(seed) for seed in args.seeds if str(seed) in runs]
+    return [runs[seed][sweep.split][metric] for seed in done]
+
+
+def table(args: argparse.Namespace, sweep: Sweep) -> str:
+    """Format all scores as a Markdown table, a line for each value of each key."""
+    metrics = (sweep.metric, "MaxBoxAccV2", "Top-1 Cls")
+    columns = [(method, metric) for method in sweep.methods for metric in metrics]
+    names = [f"{method.upper()}, {metric}" for method, metric in columns]
+    lines = ["| setting | seeds | " + " | ".join(names) + " |"]
+    lines.append("|---" * (len(names) + 2) + "|")
+    for key, values in sweep.values.items():
+        for value in values:
+            cells = []
+            for method, metric in columns:
+                scores = scores_of(args, sweep, (key, value, method), metric)
+                cells.append(cell(scores, 1) if scores else "-")
+            text = f"| {key} = {value} | {len(scores)} | " + " | ".join(cells) + " |"
+            lines.append(text)
+    return "\n".join(lines) + "\n"
+
+
 def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> None:
     """Draw the scores of all methods over the values of one key."""
     values = sweep.values[key]
     for color, method in enumerate(sweep.methods):
         for metric, style in ((sweep.metric, "-"), ("Top-1 Cls", ":")):
-            means, spreads = [], []
-            for value in values:
-                folder = folder_of(args.results, sweep, (key, value, method))
-                runs = Records(folder).read(method)["runs"]
-                scores = [runs[str(s)][sweep.split][metric] for s in args.seeds]
-                means.append(statistics.fmean(scores))
-                spreads.append(statistics.stdev(scores) if len(scores) > 1 else 0.0)
-            label = f"{method.upper()}, {metric}"
+            every = [
+                scores_of(args, sweep, (key, value, method), metric) for value in values
+            ]
+            # What is not trained yet is left out.
+            shown = {place: one for place, one in enumerate(every) if one}
+            spreads = [
+                statistics.stdev(one) if len(one) > 1 else 0.0 for one in shown.values()
+            ]
             axes.errorbar(
-                range(len(values)),
-                means,
+                list(shown),
+                [statistics.fmean(one) for one in shown.values()],
                 spreads,
                 fmt=f"o{style}",
                 color=f"C{color}",
-                label=label,
+                label=f"{method.upper()}, {metric}",
                 capsize=2,
             )
     axes.set_xticks(range(len(values)), [str(value) for value in values])
@@ -235,6 +265,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--work-dir", type=Path, help="work_dirs/toy_<sweep>")
     parser.add_argument("--results", type=Path, help="benchmarks/results/toy_<sweep>")
     parser.add_argument("--plot", type=Path, help="file of the plot")
+    parser.add_argument("--page", type=Path, help="put the table into this page")
     args = parser.parse_args()
     name = f"toy_{args.sweep}"
     args.work_dir = (args.work_dir or ROOT / "work_dirs" / name).resolve()
@@ -256,8 +287,12 @@ def main() -> None:
         ]
         for task in tasks:
             task.result()
+    text = table(args, sweep)
+    print(text)
     if args.plot is not None:
         plot(args, sweep).savefig(args.plot, dpi=110)
+    if args.page is not None:
+        insert_table(args.page, f"toy_{args.sweep}", text)
 
 
 if __name__ == "__main__":

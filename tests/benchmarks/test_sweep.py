@@ -21,7 +21,8 @@ def sweep(monkeypatch, tmp_path):
 
     def run(args, method, seed, values, records):
         module.calls.append((args.data, method, seed, values))
-        scores = {"GT-known": 40.0, "GT-known (fixed)": 45.0, "Top-1 Cls": 90.0}
+        scores = {"GT-known": 40.0 + seed, "GT-known (fixed)": 45.0, "Top-1 Cls": 90.0}
+        scores["MaxBoxAccV2"] = 35.0
         records.add_run(method, seed, {"val": scores, "test": scores})
 
     def main(*arguments):
@@ -90,6 +91,19 @@ def test_frames_change_backbone_and_map(sweep):
         # The stem divides by four and no stage by more.
         assert cfg.model.backbone.strides == [1, 1, 1, 1]
         assert side / 4 == {2: 14, 4: 28}[options[blocks]]
+
+
+def test_table_has_a_line_for_each_value(sweep, tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table: toy_settings -->\n<!-- end: toy_settings -->\n")
+    sweep.run_script("settings", "--keys", "scale", "--seeds", 0, 1, "--page", page)
+    sweep.run_script("settings", "--keys", "scale", "--plot", tmp_path / "p.png")
+    lines = page.read_text().splitlines()[3:-1]
+    values = sweep.SWEEPS["settings"].values
+    assert len(lines) == sum(map(len, values.values()))
+    # What is not trained yet says so.
+    assert "| scale = plain | 2 | 40.5 ± 0.7 | 35.0 ± 0.0 | 90.0 ± 0.0 |" in lines
+    assert "| sagd.detach = False | 0 | - | - | - |" in lines
 
 
 def test_an_unknown_key_is_named(sweep):
