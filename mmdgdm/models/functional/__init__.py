@@ -4,6 +4,7 @@ from mmdgdm.models.functional.cagd import channel_attention, channel_mask, num_k
 from mmdgdm.models.functional.sagd import (
     BACKGROUND_RULES,
     background_region,
+    block_side,
     discriminative_region,
     importance_map,
     keep_mean,
@@ -15,6 +16,7 @@ from mmdgdm.models.functional.sagd import (
 __all__ = [
     "BACKGROUND_RULES",
     "background_region",
+    "block_side",
     "channel_attention",
     "channel_mask",
     "discriminative_region",

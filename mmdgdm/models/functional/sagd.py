@@ -11,6 +11,9 @@ A *map* below is a tensor of shape (N, 1, H, W).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Union
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -35,6 +38,26 @@ def spatial_attention(feat: Tensor) -> Tensor:
 
 def _maximum(attention: Tensor) -> Tensor:
     return attention.amax(dim=(2, 3), keepdim=True)
+
+
+def block_side(block_size: Union[int, float], size: Sequence[int]) -> int:
+    """Side of the blocks in pixels of a map.
+
+    Args:
+        block_size: A whole number of pixels, or a share of the map's shorter side.
+        size: Height and width of the map.
+
+    Returns:
+        ``block_size`` itself if it is an int, else the share of the shorter side,
+        rounded half up, and at least 1.
+
+    Example:
+        >>> block_side(3, (14, 14)), block_side(0.2, (14, 28)), block_side(0.01, (8, 8))
+        (3, 3, 1)
+    """
+    if isinstance(block_size, int):
+        return block_size
+    return max(1, int(block_size * min(size) + 0.5))
 
 
 def grow_blocks(region: Tensor, block_size: int) -> Tensor:
@@ -62,7 +85,7 @@ def grow_blocks(region: Tensor, block_size: int) -> Tensor:
 def discriminative_region(
     attention: Tensor,
     drop_threshold: float,
-    block_size: int = 1,
+    block_size: Union[int, float] = 1,
     seed_prob: float = 1.0,
 ) -> Tensor:
     r"""Mark what the classifier leans on most, as contiguous blocks.
@@ -75,7 +98,7 @@ def discriminative_region(
     Args:
         attention: Map s.
         drop_threshold: t, a share of the maximum.
-        block_size: Side of the blocks in pixels of the map.
+        block_size: Side of the blocks, see :func:`block_side`.
         seed_prob: Probability that a pixel of the ungrown region seeds a block;
             1 takes the region whole.
 
@@ -86,7 +109,7 @@ def discriminative_region(
     region = (attention >= drop_threshold * peak) & (peak > 0)
     if seed_prob < 1.0:
         region = region & (torch.rand_like(attention) < seed_prob)
-    return grow_blocks(region, block_size)
+    return grow_blocks(region, block_side(block_size, attention.shape[2:]))
 
 
 def otsu_threshold(attention: Tensor) -> Tensor:
@@ -186,7 +209,7 @@ def spatial_mask(
     attention: Tensor,
     drop_prob: float,
     drop_threshold: float,
-    block_size: int,
+    block_size: Union[int, float],
     bg_threshold: float,
     seed_prob: float = 1.0,
     draw: str = "batch",

@@ -81,6 +81,29 @@ def check_positive_int(name: str, value: Any) -> int:
     return value
 
 
+def check_block_size(name: str, value: Any) -> Union[int, float]:
+    """Return ``value`` if it is a number of pixels or a share of a map's side.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What the user gave.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If it is neither a whole number >= 1 nor a float in (0, 1).
+    """
+    if isinstance(value, float) and 0 < value < 1:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ConfigError(
+        f"Expected `{name}` to be a whole number >= 1, in pixels, or a share in (0, 1) "
+        f"of the map's side, but got {value!r}."
+    )
+
+
 def check_feature_map(feat: Any, owner: str) -> None:
     """Refuse anything but a floating point (N, C, H, W) tensor.
 

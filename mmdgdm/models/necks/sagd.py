@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Union
 
 from torch import Tensor
 
@@ -14,8 +14,8 @@ from mmdgdm.models.functional import (
 )
 from mmdgdm.models.necks.base import (
     AttentionDropout,
+    check_block_size,
     check_choice,
-    check_positive_int,
     check_share,
 )
 from mmdgdm.registry import MODELS
@@ -50,8 +50,9 @@ class SAGD(AttentionDropout):
     Args:
         drop_prob: Probability of the drop mask, in [0, 1].
         drop_threshold: :math:`t_d`, in (0, 1].
-        block_size: Side of the erased blocks in pixels of the feature map; it may
-            exceed the map, whose every block is then cut at the frame.
+        block_size: Side of the erased blocks: a whole number of pixels of the
+            feature map, or a share of its shorter side in (0, 1), at least one
+            pixel. It may exceed the map, whose every block is then cut at the frame.
         bg_threshold: :math:`t_b`; 0 switches the background part off. In
             [0, ``drop_threshold``) for the rule ``"max"``, else in [0, 1].
         bg_rule: r, ``"max"``, ``"mean"`` or ``"otsu"``.
@@ -83,7 +84,7 @@ class SAGD(AttentionDropout):
         self,
         drop_prob: float = 0.75,
         drop_threshold: float = 0.8,
-        block_size: int = 3,
+        block_size: Union[int, float] = 3,
         bg_threshold: float = 0.0,
         bg_rule: str = "max",
         erased_value: float = 0.0,
@@ -99,7 +100,7 @@ class SAGD(AttentionDropout):
         self.drop_threshold = check_share(
             "drop_threshold", drop_threshold, low_open=True
         )
-        self.block_size = check_positive_int("block_size", block_size)
+        self.block_size = check_block_size("block_size", block_size)
         self.bg_threshold = check_share("bg_threshold", bg_threshold)
         self.bg_rule = check_choice("bg_rule", bg_rule, BACKGROUND_RULES)
         if bg_rule == "max" and self.bg_threshold >= self.drop_threshold:

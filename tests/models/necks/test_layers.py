@@ -219,6 +219,8 @@ def test_samples_do_not_influence_each_other(layer):
         (lambda: SAGD(block_size=0), "`block_size`.*>= 1.*0"),
         (lambda: SAGD(block_size=2.5), "`block_size`.*2.5"),
         (lambda: SAGD(block_size=True), "`block_size`.*True"),
+        (lambda: SAGD(block_size=1.0), r"`block_size`.*share in \(0, 1\).*1\.0"),
+        (lambda: SAGD(block_size=0.0), "`block_size`.*0.0"),
         (lambda: SAGD(bg_threshold=0.8, drop_threshold=0.8), "`bg_threshold`"),
         (lambda: SAGD(bg_threshold=1.1, bg_rule="mean"), "`bg_threshold`.*1.1"),
         (lambda: SAGD(bg_rule="median"), "`bg_rule`.*'max', 'mean', 'otsu'"),
@@ -276,6 +278,14 @@ def test_detach_decides_whether_the_attention_has_a_gradient(detach):
     layer(feat).sum().backward()
     without = importance_map(spatial_attention(feat.detach())).expand_as(feat)
     assert torch.allclose(feat.grad, without) is detach
+
+
+def test_a_relative_block_follows_the_size_of_the_map():
+    layer = SAGD(1.0, drop_threshold=0.9, block_size=0.25, scale="plain")
+    for side, pixels in ((4, 1), (8, 2), (14, 4), (28, 7)):
+        feat = torch.ones(1, 2, side, side + 3)
+        feat[:, :, side // 2, side // 2] = 100.0
+        assert (layer(feat)[0, 0] == 0).sum() == pixels**2
 
 
 def test_a_learned_attention_learns_and_has_keys():
