@@ -1,5 +1,6 @@
 """The mathematics of the attention guided layers, as pure functions."""
 
+from mmdgdm.models.functional.background_loss import background_share
 from mmdgdm.models.functional.cagd import channel_attention, channel_mask, num_kept
 from mmdgdm.models.functional.sagd import (
     BACKGROUND_RULES,
@@ -16,6 +17,7 @@ from mmdgdm.models.functional.sagd import (
 __all__ = [
     "BACKGROUND_RULES",
     "background_region",
+    "background_share",
     "block_side",
     "channel_attention",
     "channel_mask",

@@ -7,7 +7,9 @@ from typing import Any, Optional
 
 import torch
 from mmpretrain.models.heads import LinearClsHead
-from torch import Tensor
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from mmdgdm.models.heads.base import CAMHead, check_map
 from mmdgdm.registry import MODELS
@@ -38,6 +40,9 @@ class WSOLHead(CAMHead, LinearClsHead):
         cam_targets: Whose maps :meth:`predict` keeps: ``"gt"``, the ground-truth
             class of every sample that carries one, and ``"topK"``, the K classes
             of highest score.
+        background_loss: Config of a second loss in training,
+            :class:`mmdgdm.models.BackgroundLoss`, which keeps the maps of the true
+            classes off the background; ``None`` for none.
         **kwargs: As for ``LinearClsHead``: ``loss``, ``topk``, ``cal_acc``,
             ``init_cfg``.
 
@@ -50,10 +55,42 @@ class WSOLHead(CAMHead, LinearClsHead):
         num_classes: int,
         in_channels: int,
         cam_targets: Sequence[str] = ("gt", "top1"),
+        background_loss: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         self.set_cam_targets(cam_targets)
+        self.background_loss: Optional[nn.Module] = None
+        if background_loss is not None:
+            self.background_loss = MODELS.build(background_loss)
+
+    def loss(
+        self, feats: Sequence[Tensor], data_samples: list[DataSample], **kwargs: Any
+    ) -> dict[str, Tensor]:
+        """Compute the loss of classification, and that of the background if asked for.
+
+        Args:
+            feats: Maps of the backbone's or neck's stages.
+            data_samples: Samples with a ``gt_label``, or with the ``gt_score`` of
+                mixed images, whose map is then the mixture of their classes' maps.
+            **kwargs: For the loss of classification.
+
+        Returns:
+            ``loss``, ``loss_background`` and, if asked for, accuracies.
+        """
+        losses: dict[str, Tensor] = super().loss(feats, data_samples, **kwargs)
+        if self.background_loss is not None:
+            feat = self.feature_map(feats)
+            if "gt_score" in data_samples[0]:
+                target = torch.stack([sample.gt_score for sample in data_samples])
+            else:
+                labels = torch.cat([sample.gt_label for sample in data_samples])
+                target = one_hot(labels, self.num_classes)
+            with torch.autocast(feat.device.type, enabled=False):
+                weight = target.to(self.fc.weight) @ self.fc.weight
+                maps = torch.einsum("nc,nchw->nhw", weight.float(), feat.float())
+            losses["loss_background"] = self.background_loss(maps, feat)
+        return losses
 
     def feature_map(self, feats: Sequence[Tensor]) -> Tensor:
         """Return the last feature map, checked.

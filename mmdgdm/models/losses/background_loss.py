@@ -1,0 +1,81 @@
+"""BackgroundLoss: keep the maps of the true classes off the background."""
+
+from __future__ import annotations
+
+from math import inf
+
+from torch import Tensor, nn
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.models.functional import BACKGROUND_RULES, background_share
+from mmdgdm.models.necks.base import check_choice, check_share
+from mmdgdm.registry import MODELS
+
+
+@MODELS.register_module()
+class BackgroundLoss(nn.Module):
+    r"""Punishes the part of a class's map that lies on the background.
+
+    ``loss_weight`` times the mean over samples of the share of the true class's map
+    that lies where the spatial attention is low
+    (:func:`mmdgdm.models.functional.background_share`). Erasing what is discriminative
+    spreads maps, over the object and beyond; this holds them back where nothing
+    responds. Labels of images are all it needs, and testing is not changed.
+
+    Source: the paper of DGDM (Yin et al., ICPR 2020, arXiv 2003.04719) has its spatial
+    attention tell background from foreground; to make a loss of that is a choice of
+    this project.
+
+    Args:
+        loss_weight: Factor of the loss, >= 0.
+        bg_threshold: Share of the rule's reference below which a place is background,
+            in (0, 1].
+        bg_rule: ``"max"``, ``"mean"`` or ``"otsu"``, as for
+            :class:`mmdgdm.models.SAGD`.
+
+    Raises:
+        ConfigError: If an argument is impossible; the message names it.
+
+    Example:
+        In the head of a config::
+
+            head=dict(type='mmdgdm.WSOLHead', num_classes=200, in_channels=2048,
+                      background_loss=dict(type='mmdgdm.BackgroundLoss'))
+    """
+
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        bg_threshold: float = 1.0,
+        bg_rule: str = "mean",
+    ) -> None:
+        super().__init__()
+        number = isinstance(loss_weight, (int, float))
+        if not number or isinstance(loss_weight, bool) or not 0 <= loss_weight < inf:
+            raise ConfigError(
+                "Expected `loss_weight` to be a finite number >= 0, but got "
+                f"{loss_weight!r}."
+            )
+        self.loss_weight = float(loss_weight)
+        self.bg_threshold = check_share("bg_threshold", bg_threshold, low_open=True)
+        self.bg_rule = check_choice("bg_rule", bg_rule, BACKGROUND_RULES)
+
+    def forward(self, maps: Tensor, feat: Tensor) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            maps: Maps of the true classes, (N, H, W).
+            feat: The features that they are made from, (N, C, H, W).
+
+        Returns:
+            The loss, a scalar.
+        """
+        shares = background_share(maps, feat, self.bg_threshold, self.bg_rule)
+        return self.loss_weight * shares.mean()
+
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        return (
+            f"loss_weight={self.loss_weight}, bg_threshold={self.bg_threshold}, "
+            f"bg_rule={self.bg_rule!r}"
+        )
