@@ -86,6 +86,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dgdm-sagd": {"model.stage_necks.0.cagd": None},
     "dgdm-nobackground": {"model.stage_necks.0.sagd.bg_threshold": 0.0},
     "dgdm-noimportance": {"model.stage_necks.0.sagd.importance": False},
+    "dgdm-nobackgroundloss": {"model.head.background_loss": None},
+    "dgdm-backgroundloss": {"model.stage_necks": []},
 }
 METHODS = (
     *("cam", "has", "cutmix", "acol", "spg", "adl", "dropblock", "dgdm"),

@@ -1,7 +1,9 @@
 _base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_raccoon.py"
 
-# Each sample's mean activation stays as it is, and erasing grows with training.
+# Each sample's mean activation stays as it is, erasing grows with training, and what
+# erasing spreads is held back from the background.
 model = dict(
+    head=dict(background_loss=dict(type="mmdgdm.BackgroundLoss")),
     stage_necks=[
         dict(
             type="mmdgdm.DGDM",

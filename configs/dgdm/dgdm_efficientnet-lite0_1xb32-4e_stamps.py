@@ -1,8 +1,10 @@
 _base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_stamps.py"
 
-# Each sample's mean activation stays as it is, and erasing grows with training. The
-# values are those of a search on val, rounded (configs/_search_/stamps/dgdm.yaml).
+# Each sample's mean activation stays as it is, erasing grows with training, and what
+# erasing spreads is held back from the background. The values are those of a search on
+# val, rounded (configs/_search_/stamps/dgdm.yaml).
 model = dict(
+    head=dict(background_loss=dict(type="mmdgdm.BackgroundLoss")),
     stage_necks=[
         dict(
             type="mmdgdm.DGDM",
