@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from mmdgdm.models.heads.base import CAMHead, check_map
+from mmdgdm.models.necks.base import check_non_negative
 from mmdgdm.registry import MODELS
 
 
@@ -31,8 +32,14 @@ class WSOLHead(CAMHead, LinearClsHead):
     mmpretrain's ``LinearClsHead`` (``fc.weight``, ``fc.bias``), whose weights load
     as they are.
 
+    With ``attention_power`` :math:`\gamma > 0` maps are weighted by the spatial
+    attention :math:`s = \overline{F}` over channels, which tells the object from the
+    background: :math:`(M_k - \min M_k)\,\max(s, 0)^\gamma`. Such maps are no plain
+    CAMs: results must say so.
+
     Source: Zhou et al., Learning Deep Features for Discriminative Localization,
-    CVPR 2016 (class activation mapping).
+    CVPR 2016 (class activation mapping). The weighting by attention is a choice of this
+    project.
 
     Args:
         num_classes: Number of classes.
@@ -43,11 +50,12 @@ class WSOLHead(CAMHead, LinearClsHead):
         background_loss: Config of a second loss in training,
             :class:`mmdgdm.models.BackgroundLoss`, which keeps the maps of the true
             classes off the background; ``None`` for none.
+        attention_power: :math:`\gamma`, >= 0; 0 gives plain CAMs.
         **kwargs: As for ``LinearClsHead``: ``loss``, ``topk``, ``cal_acc``,
             ``init_cfg``.
 
     Raises:
-        ConfigError: If ``cam_targets`` is malformed.
+        ConfigError: If ``cam_targets`` or ``attention_power`` is malformed.
     """
 
     def __init__(
@@ -56,10 +64,12 @@ class WSOLHead(CAMHead, LinearClsHead):
         in_channels: int,
         cam_targets: Sequence[str] = ("gt", "top1"),
         background_loss: Optional[dict] = None,
+        attention_power: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         self.set_cam_targets(cam_targets)
+        self.attention_power = check_non_negative("attention_power", attention_power)
         self.background_loss: Optional[nn.Module] = None
         if background_loss is not None:
             self.background_loss = MODELS.build(background_loss)
@@ -134,4 +144,8 @@ class WSOLHead(CAMHead, LinearClsHead):
             weight = self.fc.weight.float()
             chosen = weight if labels is None else weight[labels]
             maps = chosen @ places
+            if self.attention_power > 0:
+                attention = places.mean(dim=1, keepdim=True).clamp_min(0)
+                maps = maps - maps.amin(dim=2, keepdim=True)
+                maps = maps * attention**self.attention_power
         return maps.unflatten(2, embedded.shape[2:])

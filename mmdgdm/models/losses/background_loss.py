@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from torch import Tensor, nn
 
-from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional import BACKGROUND_RULES, background_share
-from mmdgdm.models.necks.base import check_choice, check_share
+from mmdgdm.models.necks.base import check_choice, check_non_negative, check_share
 from mmdgdm.registry import MODELS
 
 
@@ -50,13 +47,7 @@ class BackgroundLoss(nn.Module):
         bg_rule: str = "mean",
     ) -> None:
         super().__init__()
-        number = isinstance(loss_weight, (int, float))
-        if not number or isinstance(loss_weight, bool) or not 0 <= loss_weight < inf:
-            raise ConfigError(
-                "Expected `loss_weight` to be a finite number >= 0, but got "
-                f"{loss_weight!r}."
-            )
-        self.loss_weight = float(loss_weight)
+        self.loss_weight = check_non_negative("loss_weight", loss_weight)
         self.bg_threshold = check_share("bg_threshold", bg_threshold, low_open=True)
         self.bg_rule = check_choice("bg_rule", bg_rule, BACKGROUND_RULES)
 

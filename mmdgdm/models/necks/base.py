@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Union
@@ -38,6 +39,27 @@ def check_share(
     interval = f"{'(' if low_open else '['}0, 1{')' if high_open else ']'}"
     raise ConfigError(
         f"Expected `{name}` to be a number in {interval}, but got {value!r}."
+    )
+
+
+def check_non_negative(name: str, value: Any) -> float:
+    """Return ``value`` as a float if it is a finite number of at least 0.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What the user gave.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and 0 <= value < math.inf:
+        return float(value)
+    raise ConfigError(
+        f"Expected `{name}` to be a finite number >= 0, but got {value!r}."
     )
 
 

@@ -182,3 +182,29 @@ def test_several_labels_are_refused(head, feats):
 def test_labels_out_of_range_are_refused(head, feats, label):
     with pytest.raises(DataError, match=rf"\[0, 6\), but got {label}"):
         head.predict(feats, [sample(label), sample(0), sample(0)])
+
+
+@torch.no_grad()
+def test_maps_weighted_by_attention():
+    head = WSOLHead(num_classes=2, in_channels=2, attention_power=2.0)
+    head.fc.weight.data = torch.tensor([[1.0, -1.0], [2.0, 0.5]])
+    feat = torch.tensor([[[[1.0, 3.0, -1.0]], [[2.0, 0.0, -3.0]]]])
+    # Plain maps are -1, 3, 2 and 3, 6, -3.5; the attention is 1.5, 1.5, -2.
+    cam = head.forward_cam((feat,)).cam
+    assert cam.tolist() == [[[[0.0, 9.0, 0.0]], [[14.625, 21.375, 0.0]]]]
+    assert torch.equal(head.forward_cam((feat,), torch.tensor([[1]])).cam, cam[:, 1:])
+
+
+@torch.no_grad()
+def test_without_attention_maps_are_plain(head, feats):
+    plain = head.forward_cam(feats).cam
+    head.attention_power = 0.0
+    assert torch.equal(head.forward_cam(feats).cam, plain)
+    head.attention_power = 1.0
+    assert not torch.allclose(head.forward_cam(feats).cam, plain)
+
+
+@pytest.mark.parametrize("power", [-0.5, "1", True, float("inf")])
+def test_an_impossible_power_is_named(power):
+    with pytest.raises(ConfigError, match=r"`attention_power`.*>= 0"):
+        WSOLHead(num_classes=2, in_channels=2, attention_power=power)
