@@ -11,15 +11,15 @@ What came out stands in ``benchmarks/results/<data>_large/<method>.json``.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
-from methods import DATA, METHODS, ROOT, Records, call, config_of
+from methods import DATA, METHODS, ROOT, Records, config_of
 from methods_table import table
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from page import insert_table
+from retest import retest
 
 
 def large_images(config: str, share: float) -> list[int]:
@@ -41,20 +41,10 @@ def test(
     args: argparse.Namespace, method: str, seed: int, places: list[int]
 ) -> dict[str, float]:
     """Scores of one run on some images."""
-    folder = args.work_dir / f"{method}_seed{seed}"
-    if not (folder / "last_checkpoint").is_file():
-        raise SystemExit(
-            f"error: {folder} holds no checkpoint: run benchmarks/methods.py first"
-        )
-    checkpoint = (folder / "last_checkpoint").read_text().strip()
-    out = folder / "large.json"
     indices = ",".join(map(str, places))
-    command = ["tools/test.py", config_of(args.data, method), checkpoint]
-    command += ["--work-dir", folder / "large", "--out", out, "--cfg-options"]
-    # Layers that erase do nothing in testing: the config of the method will do.
-    call([*command, f"test_dataloader.dataset.indices=[{indices}]"], folder / "log.txt")
-    scores = json.loads(out.read_text())
-    return {key: value for key, value in scores.items() if isinstance(value, float)}
+    options = [f"test_dataloader.dataset.indices=[{indices}]"]
+    folder = args.work_dir / f"{method}_seed{seed}"
+    return retest(args.data, method, folder, "large", options, "test")
 
 
 def main() -> None:
