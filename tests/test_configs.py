@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.registry import DATASETS, HOOKS, MODELS, init_default_scope
 from mmpretrain.structures import DataSample
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +48,14 @@ def test_file_name_tells_the_content(name, load):
     # Variants of a method follow its name after a hyphen.
     assert stem.split("_")[0].split("-")[0] == Path(name).parent.name
     assert f"_1xb{batch}-{epochs}e_" in stem
+
+
+@every_config
+def test_hooks_build_and_dgdm_ramps_its_erasing(name, load):
+    config = load(name)
+    hooks = [*config.custom_hooks, *config.default_hooks.values()]
+    kinds = [type(HOOKS.build(hook)).__name__ for hook in hooks]
+    assert ("DropRampHook" in kinds) is (Path(name).parent.name == "dgdm")
 
 
 @every_config

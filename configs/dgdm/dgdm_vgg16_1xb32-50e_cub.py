@@ -1,9 +1,14 @@
 _base_ = "../cam/cam_vgg16_1xb32-50e_cub.py"
 
+# Why here, and why so: README.md.
 model = dict(
+    head=dict(background_loss=dict(type="mmdgdm.BackgroundLoss")),
     stage_necks=[
-        dict(type="mmdgdm.DGDM", after="features.9"),
-        dict(type="mmdgdm.DGDM", after="features.12"),
-        dict(type="mmdgdm.DGDM", after="features.16"),
+        dict(
+            type="mmdgdm.DGDM",
+            after="features.16",
+            sagd=dict(block_size=0.2, bg_threshold=1.0, bg_rule="mean"),
+        )
     ],
 )
+default_hooks = dict(drop_ramp=dict(type="mmdgdm.DropRampHook"))
