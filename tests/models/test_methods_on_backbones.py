@@ -72,7 +72,7 @@ LAYERS = {
         type="mmdgdm.DGDM", sagd=dict(bg_threshold=0.2, importance=False, **SAGD)
     ),
 }
-METHODS = ("CAM", "HaS", "CutMix", "ACoL", "SPG", *LAYERS)
+METHODS = ("CAM", "HaS", "CutMix", "ACoL", "SPG", "background loss", *LAYERS)
 BASES = Path(__file__).resolve().parents[2] / "configs" / "_base_" / "models"
 
 
@@ -94,6 +94,8 @@ def build(backbone, method):
     model.head.num_classes = 4
     if method in LAYERS:
         model.stage_necks = [dict(after=place.last, **LAYERS[method])]
+    elif method == "background loss":
+        model.head.background_loss = dict(type="mmdgdm.BackgroundLoss")
     elif method == "CutMix":
         model.data_preprocessor.num_classes = 4
         model.train_cfg = dict(augments=dict(type="CutMix", alpha=1.0))
