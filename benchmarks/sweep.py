@@ -21,7 +21,7 @@ import argparse
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +260,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sweep", choices=sorted(SWEEPS), help="what is varied")
     parser.add_argument("--keys", nargs="+", help="only these; default: all")
+    parser.add_argument("--methods", nargs="+", help="only these; default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--work-dir", type=Path, help="work_dirs/toy_<sweep>")
@@ -278,8 +279,11 @@ def main() -> None:
     args = parse_args()
     sweep = SWEEPS[args.sweep]
     unknown = sorted(set(args.keys or ()) - set(sweep.values))
+    unknown += sorted(set(args.methods or ()) - set(sweep.methods))
     if unknown:
         raise SystemExit(f"error: {args.sweep} has no {', '.join(unknown)}")
+    if args.methods:
+        sweep = replace(sweep, methods=tuple(args.methods))
     with ThreadPoolExecutor(args.jobs) as pool:
         tasks = [
             pool.submit(train, args, sweep, point, seed)

@@ -106,6 +106,14 @@ def test_table_has_a_line_for_each_value(sweep, tmp_path, capsys):
     assert "| sagd.detach = False | 0 | - | - | - |" in lines
 
 
+def test_methods_can_be_left_out(sweep, capsys):
+    sweep.run_script("dials", "--keys", "body_cue", "--methods", "cam", "dgdm")
+    assert [call[1] for call in sweep.calls] == ["cam", "dgdm"] * 4
+    assert "ADL" not in capsys.readouterr().out
+
+
 def test_an_unknown_key_is_named(sweep):
+    with pytest.raises(SystemExit, match="dials has no magic"):
+        sweep.run_script("dials", "--methods", "magic")
     with pytest.raises(SystemExit, match="dials has no colour"):
         sweep.run_script("dials", "--keys", "colour")
