@@ -5,10 +5,12 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 
-# The classifier is ImageNet's own: it learns no faster than the backbone.
+# The classifier is ImageNet's own: it learns no faster than the backbone. The rate is
+# that of a search on val, rounded (configs/_search_/raccoon/cam.yaml); rates of a third
+# and less cost points.
 model = dict(head=dict(cam_targets=("top1",)))
 load_from = "pretrained/efficientnet_lite0.pth"
 optim_wrapper = dict(
-    optimizer=dict(lr=0.003),
+    optimizer=dict(lr=0.024),
     paramwise_cfg=dict(custom_keys={"head": dict(lr_mult=1.0)}),
 )
