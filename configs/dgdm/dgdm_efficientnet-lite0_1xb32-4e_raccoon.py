@@ -1,8 +1,8 @@
 _base_ = "../cam/cam_efficientnet-lite0_1xb32-4e_raccoon.py"
 
 # Each sample's mean activation stays as it is, erasing grows with training, and what
-# erasing spreads is held back from the background. Rate and weight are those of a search
-# on val, rounded (configs/_search_/raccoon/dgdm.yaml).
+# erasing spreads is held back from the background. Rate and weight are those of a
+# search on val, rounded (configs/_search_/raccoon/dgdm.yaml).
 optim_wrapper = dict(optimizer=dict(lr=0.026))
 model = dict(
     head=dict(background_loss=dict(type="mmdgdm.BackgroundLoss", loss_weight=0.1)),
