@@ -62,12 +62,24 @@ class Case:
 
 def cases(results: Path) -> Iterator[Case]:
     """All kinds of data of which both methods have results."""
-    folders = [("dials of the toy", path) for path in (results / "toy_dials").glob("*")]
-    folders += [("data sets", results / data) for data in ("toy", "stamps", "raccoon")]
-    for group, folder in sorted(folders):
-        cam, ours = (Records(folder).read(method)["runs"] for method in ("cam", "dgdm"))
+    for folder in sorted((results / "toy_dials").glob("*")):
         # Of the dials the config's own are the toy itself, with fewer seeds.
-        if set(cam) & set(ours) and folder.name != "default":
+        if folder.name != "default":
+            yield from compare(folder, {"dgdm": "the toy's dials"})
+    for data in ("toy", "stamps", "raccoon"):
+        # Where recipes have the loss of the background, erasing is shown alone too.
+        alone, loss = "dgdm-nobackgroundloss", "data sets, BackgroundLoss too"
+        has_loss = (results / data / f"{alone}.json").is_file()
+        groups = {"dgdm": loss if has_loss else "data sets, erasing"}
+        yield from compare(results / data, {alone: "data sets, erasing", **groups})
+
+
+def compare(folder: Path, groups: dict[str, str]) -> Iterator[Case]:
+    """Points of some methods on one kind of data; what has no results has none."""
+    cam = Records(folder).read("cam")["runs"]
+    for method, group in groups.items():
+        ours = Records(folder).read(method)["runs"]
+        if set(cam) & set(ours):
             data = DATA.get(folder.name)
             prefix = "top1/" if data and data.metric.startswith("top1/") else ""
             yield Case(folder.name, group, cam, ours, prefix)
@@ -75,8 +87,9 @@ def cases(results: Path) -> Iterator[Case]:
 
 def plot(found: list[Case]) -> Figure:
     """Draw a panel for each abscissa."""
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = Figure(figsize=(11, 5), layout="constrained")
     groups = sorted({case.group for case in found})
+    dots: dict[str, Any] = {}
     for axes, (label, metric) in zip(
         figure.subplots(1, 2, sharey=True), ABSCISSAE.items()
     ):
@@ -86,10 +99,12 @@ def plot(found: list[Case]) -> Figure:
             place = case.seen(metric), statistics.fmean(gains)
             spread = statistics.stdev(gains) if len(gains) > 1 else None
             color = f"C{groups.index(case.group)}"
-            axes.errorbar(*place, yerr=spread, fmt="o", color=color, capsize=2)
+            dot = axes.errorbar(*place, yerr=spread, fmt="o", color=color, capsize=2)
+            dots[case.group] = dot
             offset = dict(xytext=(5, 4), textcoords="offset points")
             axes.annotate(case.name, place, fontsize=7, **offset)
         axes.set_xlabel(label)
+    figure.legend(dots.values(), dots, loc="outside upper center", ncols=len(dots))
     figure.axes[0].set_ylabel("DGDM over CAM, points of GT-known")
     return figure
 
@@ -107,7 +122,8 @@ def main() -> None:
     for case in found:
         gain = statistics.fmean(case.gains())
         shown = ", ".join(f"{m} {case.seen(m):.2f}" for m in ABSCISSAE.values())
-        print(f"{case.name}: {shown}; gain {gain:.1f} ({len(case.gains())} seeds)")
+        seeds = len(case.gains())
+        print(f"{case.name} ({case.group}): {shown}; gain {gain:.1f} ({seeds} seeds)")
     plot(found).savefig(args.plot, dpi=110)
 
 

@@ -41,15 +41,23 @@ def test_gains_are_paired_by_seed(gains, monkeypatch, tmp_path, capsys):
     store(tmp_path / "toy_dials/body_cue=0.5/cam.json", "", 30.0, {"0": 40.0})
     store(tmp_path / "toy_dials/default/cam.json", "", 30.0, {"0": 40.0})
     store(tmp_path / "toy_dials/default/dgdm.json", "", 30.0, {"0": 40.0})
-    found = {case.name: case for case in gains.cases(tmp_path)}
+    alone = tmp_path / "raccoon/dgdm-nobackgroundloss.json"
+    store(alone, "top1/", 7.0, {"0": 81.0})
+    points = [(case.name, case.group, case.gains()) for case in gains.cases(tmp_path)]
     # Without DGDM, or as the toy is anyway, there is no point.
-    assert set(found) == {"toy", "raccoon"}
-    assert found["toy"].gains() == [5.0, 11.0]
+    assert points == [
+        ("toy", "data sets, erasing", [5.0, 11.0]),
+        ("raccoon", "data sets, erasing", [1.0]),
+        ("raccoon", "data sets, BackgroundLoss too", [-1.5]),
+    ]
+    found = {case.name: case for case in gains.cases(tmp_path)}
     assert found["toy"].seen("Under-coverage") == 25.0
     arguments = ["gains.py", str(tmp_path / "p.png"), "--results", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", arguments)
     gains.main()
-    assert "raccoon: Under-coverage 7.00" in capsys.readouterr().out
+    assert (
+        "raccoon (data sets, erasing): Under-coverage 7.00" in capsys.readouterr().out
+    )
     assert (tmp_path / "p.png").stat().st_size > 10000
 
 
