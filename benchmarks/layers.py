@@ -52,7 +52,7 @@ def measure(shape: tuple[int, ...], repeat: int, device: str) -> None:
         "CAGD": CAGD(),
         "SAGD": SAGD(),
         "DGDM": DGDM(),
-        "DGDM, scales kept": DGDM(dict(scale="mean"), dict(scale="mean")),
+        "DGDM, plain": DGDM(dict(scale="plain"), dict(scale="plain", detach=False)),
         "DGDM, eval": DGDM().eval(),
     }
     steps = {

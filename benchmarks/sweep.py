@@ -238,14 +238,14 @@ def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> No
                 capsize=2,
             )
     axes.set_xticks(range(len(values)), [str(value) for value in values])
-    axes.set(xlabel=key, ylim=(0, 102))
+    axes.set_xlabel(key)
 
 
 def plot(args: argparse.Namespace, sweep: Sweep) -> Figure:
     """Draw a panel for each key."""
     rows = -(-len(sweep.values) // _COLUMNS)
     figure = Figure(figsize=(4 * _COLUMNS, 3.2 * rows + 0.8), layout="constrained")
-    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).ravel())
+    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False, sharey=True).ravel())
     for axes, key in zip(panels, sweep.values):
         plot_key(axes, args, sweep, key)
     for axes in panels[len(sweep.values) :]:

@@ -64,7 +64,7 @@ class CAGD(AttentionDropout):
         self,
         keep_ratio: float = 0.75,
         drop_prob: float = 0.5,
-        scale: str = "plain",
+        scale: str = "mean",
         attention: str = "mean",
         in_channels: Optional[int] = None,
         reduction: int = 16,

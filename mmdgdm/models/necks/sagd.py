@@ -62,9 +62,9 @@ class SAGD(AttentionDropout):
             (0, 1]; 1 erases D whole.
         draw: ``"batch"`` draws between the two maps once per forward pass,
             ``"sample"`` once per sample.
-        scale: ``"plain"`` as above; ``"mean"`` keeps each sample's mean
-            activation, with the importance map
-            :math:`2\sigma((s - \bar s)/std(s))`.
+        scale: ``"mean"`` keeps each sample's mean activation, so that testing sees
+            what training saw, with the importance map
+            :math:`2\sigma((s - \bar s)/std(s))`; ``"plain"`` is as above.
         importance: Whether passes without a drop mask use the importance map;
             otherwise they leave F as it is.
         detach: Whether the gradient is kept from flowing through the attention.
@@ -90,9 +90,9 @@ class SAGD(AttentionDropout):
         erased_value: float = 0.0,
         seed_prob: float = 1.0,
         draw: str = "sample",
-        scale: str = "plain",
+        scale: str = "mean",
         importance: bool = True,
-        detach: bool = False,
+        detach: bool = True,
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
