@@ -17,9 +17,10 @@ class BackgroundLoss(nn.Module):
     that lies where the spatial attention is low
     (:func:`mmdgdm.models.functional.background_share`). Erasing what is discriminative
     spreads maps, over the object and beyond; this holds them back where nothing
-    responds. Labels of images are all it needs, and testing is not changed. The attention
-    is that of the features which the head receives; places erased before pass on no
-    gradient. Objects that fill most of the image may have parts below the threshold.
+    responds. Labels of images are all it needs, and testing is not changed. The
+    attention is that of the features which the head receives; places erased before
+    pass on no gradient. Objects that fill most of the image may have parts below the
+    threshold.
 
     Source: the paper of DGDM (Yin et al., ICPR 2020, arXiv 2003.04719) has its spatial
     attention tell background from foreground; to make a loss of that is a choice of
