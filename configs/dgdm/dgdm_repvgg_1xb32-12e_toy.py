@@ -6,20 +6,9 @@ model = dict(
         dict(
             type="mmdgdm.DGDM",
             after="stage_1",
-            cagd=dict(drop_prob=0.56, scale="mean"),
-            sagd=dict(
-                drop_prob=0.37,
-                drop_threshold=0.73,
-                block_size=2,
-                bg_rule="mean",
-                scale="mean",
-                detach=True,
-            ),
+            cagd=dict(drop_prob=0.56),
+            sagd=dict(drop_prob=0.37, drop_threshold=0.73, block_size=2),
         )
     ]
 )
-custom_hooks = [
-    dict(type="mmdgdm.NumClassesCheckHook"),
-    dict(type="mmdgdm.CalibrationHook"),
-    dict(type="mmdgdm.DropRampHook"),
-]
+default_hooks = dict(drop_ramp=dict(type="mmdgdm.DropRampHook"))
