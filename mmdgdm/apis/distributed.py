@@ -7,6 +7,7 @@ machine it is started here, with gloo.
 
 from __future__ import annotations
 
+import gc
 import os
 
 import torch.distributed as dist
@@ -105,6 +106,9 @@ def _export_ranks(launcher: str) -> None:
 def end_processes() -> None:
     """Leave the process group, if one is running, all processes together."""
     if dist.is_available() and dist.is_initialized():
+        # A wrapped model holds threads of the group, and hooks hold the model in
+        # circles: left to the end of the process, they can abort it.
+        gc.collect()
         # gloo aborts a process whose partners leave while it still talks to them.
         dist.barrier()
         dist.destroy_process_group()
