@@ -1,21 +1,15 @@
-# EfficientNet-Lite0 from scratch for 64 x 64 pictures; its last map is 8 x 8. A short
-# training needs statistics that follow faster than the backbone's own momentum of 0.01.
+# The toy's model with EfficientNet-Lite0, from scratch; its last map is 8 x 8 too. A
+# short training needs statistics that follow faster than the backbone's own momentum of
+# 0.01.
+_base_ = "resnet18_toy.py"
+
 model = dict(
-    type="mmdgdm.WSOLClassifier",
-    channels_last=True,
-    data_preprocessor=dict(
-        mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], to_rgb=True
-    ),
     backbone=dict(
+        _delete_=True,
         type="mmdgdm.EfficientNetLite",
         arch="lite0",
         output_stride=8,
         norm_cfg=dict(type="BN", momentum=0.1, eps=1e-3),
     ),
-    head=dict(
-        type="mmdgdm.WSOLHead",
-        num_classes=8,
-        in_channels=1280,
-        loss=dict(type="CrossEntropyLoss", loss_weight=1.0),
-    ),
+    head=dict(in_channels=1280),
 )

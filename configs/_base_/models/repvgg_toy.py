@@ -1,12 +1,10 @@
-# A narrow RepVGG for 64 x 64 pictures, a plain stack of convolutions in use; its last
-# map is 8 x 8.
+# The toy's model with a narrow RepVGG, a plain stack of convolutions in use; its last
+# map is 8 x 8 too.
+_base_ = "resnet18_toy.py"
+
 model = dict(
-    type="mmdgdm.WSOLClassifier",
-    channels_last=True,
-    data_preprocessor=dict(
-        mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], to_rgb=True
-    ),
     backbone=dict(
+        _delete_=True,
         type="RepVGG",
         arch=dict(
             num_blocks=[2, 2, 2, 1],
@@ -17,11 +15,5 @@ model = dict(
         base_channels=24,
         strides=(2, 2, 1, 1),
         out_indices=(3,),
-    ),
-    head=dict(
-        type="mmdgdm.WSOLHead",
-        num_classes=8,
-        in_channels=192,
-        loss=dict(type="CrossEntropyLoss", loss_weight=1.0),
-    ),
+    )
 )
