@@ -28,8 +28,7 @@ POWERS = (0.0, 0.5, 1.0, 2.0)
 
 def test(args: argparse.Namespace, method: str, seed: int) -> dict[str, Any]:
     """Choose the power on val and score test with it."""
-    metric = DATA[args.data].metric
-    prefix = "top1/" if metric.startswith("top1/") else ""
+    metric, prefix = DATA[args.data].metric, DATA[args.data].prefix
     folder = args.work_dir / f"{method}_seed{seed}"
 
     def scores(power: float, split: str, *options: str) -> dict[str, float]:

@@ -80,8 +80,7 @@ def compare(folder: Path, groups: dict[str, str]) -> Iterator[Case]:
     for method, group in groups.items():
         ours = Records(folder).read(method)["runs"]
         if set(cam) & set(ours):
-            data = DATA.get(folder.name)
-            prefix = "top1/" if data and data.metric.startswith("top1/") else ""
+            prefix = DATA[folder.name].prefix if folder.name in DATA else ""
             yield Case(folder.name, group, cam, ours, prefix)
 
 

@@ -61,6 +61,11 @@ class Data:
     metric: str = "GT-known"
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
 
+    @property
+    def prefix(self) -> str:
+        """What the names of its metrics begin with, where there is no true class."""
+        return "top1/" if self.metric.startswith("top1/") else ""
+
 
 DATA = {
     # After half the time the toy's classes are not learned yet. Its learning rate
