@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -28,23 +28,6 @@ class TrainReturnsSelf:
         """
         super().train(mode)  # type: ignore[misc]
         return self
-
-
-def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
-    """Raise unless a constructor argument is one of its values.
-
-    Args:
-        name: Name of the argument.
-        value: What it was set to.
-        choices: Its values.
-
-    Raises:
-        ConfigError: Naming the argument, its values and what came.
-    """
-    if value not in list(choices):
-        raise ConfigError(
-            f"Expected `{name}` to be one of {sorted(choices)}, but got {value!r}."
-        )
 
 
 def check_out_indices(out_indices: Any, num_stages: int) -> list[int]:

@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from mmdgdm.models.backbones.base import (
     TrainReturnsSelf,
-    check_choice,
     check_out_indices,
     refuse_arguments,
     take_out_strides,
 )
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_choice
 
 # The stages that give up the stride of 2 of the convolution before them.
 _UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (3,), 8: (2, 3)}
@@ -100,7 +100,7 @@ class ConvNeXt(TrainReturnsSelf, MMPretrainConvNeXt):
     ) -> None:
         if not isinstance(arch, dict):
             check_choice("arch", arch, self.arch_settings)
-        check_choice("output_stride", output_stride, _UNSTRIDED_STAGES)
+        check_choice("output_stride", output_stride, sorted(_UNSTRIDED_STAGES))
         refuse_arguments(
             kwargs,
             {

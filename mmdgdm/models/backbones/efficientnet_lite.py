@@ -7,12 +7,9 @@ from typing import Any, Optional, Union
 
 from mmpretrain.models.backbones import EfficientNet
 
-from mmdgdm.models.backbones.base import (
-    TrainReturnsSelf,
-    check_choice,
-    take_out_strides,
-)
+from mmdgdm.models.backbones.base import TrainReturnsSelf, take_out_strides
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_choice
 
 # Rows of mmpretrain's EfficientNet: kernel size, output channels, SE ratio,
 # stride, expansion ratio, block type (-1: plain convolution, 0: inverted residual).
@@ -114,7 +111,7 @@ class EfficientNetLite(TrainReturnsSelf, EfficientNet):
         init_cfg: Union[dict[str, Any], list[dict[str, Any]], None] = None,
     ) -> None:
         check_choice("arch", arch, self.arch_settings)
-        check_choice("output_stride", output_stride, _UNSTRIDED_STAGES)
+        check_choice("output_stride", output_stride, sorted(_UNSTRIDED_STAGES))
         options = {} if init_cfg is None else {"init_cfg": init_cfg}
         super().__init__(
             arch=arch,

@@ -8,13 +8,10 @@ from typing import Any, Union
 from mmpretrain.models.backbones import InceptionV3 as MMPretrainInceptionV3
 from torch import Tensor, nn
 
-from mmdgdm.models.backbones.base import (
-    TrainReturnsSelf,
-    check_choice,
-    check_out_indices,
-)
+from mmdgdm.models.backbones.base import TrainReturnsSelf, check_out_indices
 from mmdgdm.models.backbones.vgg_gap import make_gap_convs
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_choice
 
 _STAGES = (
     ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
@@ -92,7 +89,7 @@ class InceptionV3(TrainReturnsSelf, MMPretrainInceptionV3):
         norm_eval: bool = False,
         init_cfg: Union[dict[str, Any], list[dict[str, Any]], None] = None,
     ) -> None:
-        check_choice("output_stride", output_stride, (32, 16, 8))
+        check_choice("output_stride", output_stride, (8, 16, 32))
         check_choice("frozen_stages", frozen_stages, range(_LAST_STAGE + 1))
         indices = check_out_indices(out_indices, _LAST_STAGE + 1)
         options = {} if init_cfg is None else {"init_cfg": init_cfg}

@@ -9,11 +9,11 @@ from mmpretrain.models.backbones import MobileNetV2 as MMPretrainMobileNetV2
 
 from mmdgdm.models.backbones.base import (
     TrainReturnsSelf,
-    check_choice,
     check_out_indices,
     take_out_strides,
 )
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_choice
 
 # The first module that gives up its stride of 2, by output stride; at 8 `layer6`
 # gives up its own as well.
@@ -72,7 +72,7 @@ class MobileNetV2(TrainReturnsSelf, MMPretrainMobileNetV2):
         out_indices: Sequence[int] = (7,),
         **kwargs: Any,
     ) -> None:
-        check_choice("output_stride", output_stride, _FIRST_CHANGED)
+        check_choice("output_stride", output_stride, sorted(_FIRST_CHANGED))
         super().__init__(out_indices=check_out_indices(out_indices, 8), **kwargs)
         self.output_stride = output_stride
         self.dilate = dilate

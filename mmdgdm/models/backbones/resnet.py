@@ -9,12 +9,12 @@ from mmpretrain.models.backbones import ResNet as MMPretrainResNet
 
 from mmdgdm.models.backbones.base import (
     TrainReturnsSelf,
-    check_choice,
     check_out_indices,
     refuse_arguments,
     take_out_strides,
 )
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_choice
 
 # The strides of the four stages by output stride.
 _STRIDES = {32: (1, 2, 2, 2), 16: (1, 2, 2, 1), 8: (1, 2, 1, 1)}
@@ -41,8 +41,8 @@ class ResNetOutputStride(TrainReturnsSelf):
         out_indices: Sequence[int] = (3,),
         **kwargs: Any,
     ) -> None:
-        check_choice("depth", depth, self.arch_settings)
-        check_choice("output_stride", output_stride, _STRIDES)
+        check_choice("depth", depth, sorted(self.arch_settings))
+        check_choice("output_stride", output_stride, sorted(_STRIDES))
         refuse_arguments(kwargs, _INSTEAD)
         indices = check_out_indices(out_indices, 4)
         super().__init__(depth=depth, out_indices=indices, **kwargs)  # type: ignore

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.backbones.base import (
     TrainReturnsSelf,
-    check_choice,
     check_out_indices,
     refuse_arguments,
 )
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_choice
 
 _GAP_STAGE = 5
 _INSTEAD = {
@@ -92,8 +92,8 @@ class VGGGAP(TrainReturnsSelf, VGG):
         out_indices: Sequence[int] = (_GAP_STAGE,),
         **kwargs: Any,
     ) -> None:
-        check_choice("depth", depth, self.arch_settings)
-        check_choice("output_stride", output_stride, (16, 8))
+        check_choice("depth", depth, sorted(self.arch_settings))
+        check_choice("output_stride", output_stride, (8, 16))
         refuse_arguments(kwargs, _INSTEAD)
         indices = check_out_indices(out_indices, _GAP_STAGE + 1)
         super().__init__(depth, out_indices=indices, with_last_pool=False, **kwargs)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mmdgdm.models.functional.self_guidance import erase_attended, min_max
 from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map, hard_labels
-from mmdgdm.models.necks.base import check_positive_int, check_share
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_positive_int, check_share
 
 
 class _Embedded(NamedTuple):

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional.self_guidance import min_max, seed_loss, seed_mask
 from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map, hard_labels
-from mmdgdm.models.necks.base import check_positive_int
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_positive_int
 
 Thresholds = Sequence[Sequence[float]]
 

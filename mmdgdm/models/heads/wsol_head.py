@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from mmdgdm.models.heads.base import CAMHead, check_map
-from mmdgdm.models.necks.base import check_non_negative
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_non_negative
 
 
 @MODELS.register_module()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mmdgdm.models.functional import BACKGROUND_RULES, background_share
-from mmdgdm.models.necks.base import check_choice, check_non_negative, check_share
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_choice, check_non_negative, check_share
 
 
 @MODELS.register_module()

@@ -7,8 +7,9 @@ from typing import Optional
 from torch import Tensor
 
 from mmdgdm.models.functional import spatial_attention, spatial_mask
-from mmdgdm.models.necks.base import AttentionDropout, check_share
+from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_share
 
 
 @MODELS.register_module()

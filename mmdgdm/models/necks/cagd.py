@@ -8,13 +8,9 @@ from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional import channel_attention, channel_mask
-from mmdgdm.models.necks.base import (
-    AttentionDropout,
-    check_choice,
-    check_positive_int,
-    check_share,
-)
+from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_choice, check_positive_int, check_share
 
 
 @MODELS.register_module()

@@ -8,12 +8,9 @@ from torch import Tensor
 from torchvision.ops import drop_block2d
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.models.necks.base import (
-    AttentionDropout,
-    check_positive_int,
-    check_share,
-)
+from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_positive_int, check_share
 
 
 @MODELS.register_module()

@@ -12,13 +12,9 @@ from mmdgdm.models.functional import (
     spatial_attention,
     spatial_mask,
 )
-from mmdgdm.models.necks.base import (
-    AttentionDropout,
-    check_block_size,
-    check_choice,
-    check_share,
-)
+from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
+from mmdgdm.utils.argument_checks import check_block_size, check_choice, check_share
 
 
 @MODELS.register_module()

@@ -283,10 +283,10 @@ def test_registered_under_the_package_prefix():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"arch": "b0"}, r"Expected `arch` to be one of \['lite0'\], but got 'b0'"),
+        ({"arch": "b0"}, r"Expected `arch` to be one of 'lite0', but got 'b0'"),
         (
             {"output_stride": 4},
-            r"Expected `output_stride` to be one of \[8, 16, 32\], but got 4",
+            r"Expected `output_stride` to be one of 8, 16, 32, but got 4",
         ),
     ],
 )

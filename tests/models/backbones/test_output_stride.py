@@ -202,7 +202,7 @@ def test_names_and_shapes_are_those_of_mmpretrain(cls, name, kwargs, stride):
 @small
 @pytest.mark.parametrize("value", [4, 0, "16", None])
 def test_a_wrong_output_stride_lists_the_right_ones(cls, kwargs, value):
-    valid = "[8, 16]" if cls is VGGGAP else "[8, 16, 32]"
+    valid = "8, 16" if cls is VGGGAP else "8, 16, 32"
     with pytest.raises(ConfigError) as caught:
         cls(output_stride=value, **kwargs)
     assert str(caught.value) == (
@@ -224,14 +224,14 @@ def test_wrong_out_indices_are_named(cls, kwargs, by_stride, indices):
         (ResNet, {"depth": 50, "strides": (1, 2, 2, 1)}, "`strides` .* set `output_"),
         (ResNet, {"depth": 50, "dilations": (1, 1, 1, 2)}, "`dilations` .*`dilate`"),
         (SEResNet, {"depth": 50, "num_stages": 3}, "`num_stages` .*`out_indices`"),
-        (ResNet, {"depth": 49}, r"`depth` to be one of \[18, 34, 50, 101, 152\]"),
-        (SEResNet, {"depth": 18}, r"`depth` to be one of \[50, 101, 152\], but got 18"),
+        (ResNet, {"depth": 49}, r"`depth` to be one of 18, 34, 50, 101, 152,"),
+        (SEResNet, {"depth": 18}, r"`depth` to be one of 50, 101, 152, but got 18"),
         (ConvNeXt, {"arch": "huger"}, "`arch` to be one of .*'tiny'.*but got 'huger'"),
         (ConvNeXt, {"gap_before_final_norm": True}, "`gap_before_final_norm` .*WSOLH"),
         (VGGGAP, {"num_classes": 10}, "`num_classes` .*`head`"),
         (VGGGAP, {"with_last_pool": True}, "`with_last_pool` .*`output_stride`"),
-        (VGGGAP, {"depth": 12}, r"`depth` to be one of \[11, 13, 16, 19\], but got 12"),
-        (InceptionV3, {"frozen_stages": 5}, r"`frozen_stages` .*\[0, 1, 2, 3, 4\]"),
+        (VGGGAP, {"depth": 12}, r"`depth` to be one of 11, 13, 16, 19, but got 12"),
+        (InceptionV3, {"frozen_stages": 5}, r"`frozen_stages` .*0, 1, 2, 3, 4,"),
     ],
 )
 def test_impossible_arguments_are_named(cls, kwargs, message):

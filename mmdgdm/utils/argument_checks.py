@@ -1,0 +1,127 @@
+"""Checks of constructor arguments, with messages that name the argument.
+
+Each returns the value, so that it can stand where the value is stored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, TypeVar, Union
+
+from mmdgdm.errors import ConfigError
+
+_Value = TypeVar("_Value")
+
+
+def check_share(
+    name: str, value: Any, *, low_open: bool = False, high_open: bool = False
+) -> float:
+    """Return ``value`` as a float if it is a share in [0, 1].
+
+    Args:
+        name: The argument's name, for the message.
+        value: What the user gave.
+        low_open: Whether 0 itself is refused.
+        high_open: Whether 1 itself is refused.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If ``value`` is not a number in the interval.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    excluded = (low_open and value == 0) or (high_open and value == 1)
+    if is_number and 0 <= value <= 1 and not excluded:
+        return float(value)
+    interval = f"{'(' if low_open else '['}0, 1{')' if high_open else ']'}"
+    raise ConfigError(
+        f"Expected `{name}` to be a number in {interval}, but got {value!r}."
+    )
+
+
+def check_non_negative(name: str, value: Any) -> float:
+    """Return ``value`` as a float if it is a finite number of at least 0.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What the user gave.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and 0 <= value < math.inf:
+        return float(value)
+    raise ConfigError(
+        f"Expected `{name}` to be a finite number >= 0, but got {value!r}."
+    )
+
+
+def check_choice(name: str, value: _Value, choices: Iterable[Any]) -> _Value:
+    """Return ``value`` if it is one of ``choices``.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What the user gave.
+        choices: The valid values.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If it is none of them.
+    """
+    # A list, since a dict or a range may not be asked for what cannot be hashed.
+    known = list(choices)
+    if value not in known:
+        valid = ", ".join(map(repr, known))
+        raise ConfigError(f"Expected `{name}` to be one of {valid}, but got {value!r}.")
+    return value
+
+
+def check_positive_int(name: str, value: Any) -> int:
+    """Return ``value`` if it is a whole number of at least 1.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What the user gave.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigError(
+            f"Expected `{name}` to be a whole number >= 1, but got {value!r}."
+        )
+    return value
+
+
+def check_block_size(name: str, value: Any) -> Union[int, float]:
+    """Return ``value`` if it is a number of pixels or a share of a map's side.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What the user gave.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If it is neither a whole number >= 1 nor a float in (0, 1).
+    """
+    if isinstance(value, float) and 0 < value < 1:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ConfigError(
+        f"Expected `{name}` to be a whole number >= 1, in pixels, or a share in (0, 1) "
+        f"of the map's side, but got {value!r}."
+    )
