@@ -11,6 +11,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmdgdm.errors import DataError
+from mmdgdm.models.utils.memory_format import to_channels_last
 from mmdgdm.models.utils.stage_necks import build_stage_necks, check_fired
 from mmdgdm.registry import MODELS
 
@@ -33,7 +34,9 @@ class WSOLClassifier(ImageClassifier):
             the last dimension in memory, so that feature maps follow. Results are the
             same up to rounding, and so are the keys and shapes of the state dict; on
             CPUs, and on GPUs in mixed precision, training is often faster
-            (``benchmarks/memory_format.py`` tells by how much).
+            (``benchmarks/memory_format.py`` tells by how much). Convolutions for which
+            this crashes on CPUs keep theirs
+            (:func:`mmdgdm.models.utils.memory_format.to_channels_last`).
         **kwargs: As for ``ImageClassifier``: ``backbone``, ``neck``, ``head``,
             ``data_preprocessor``, ``train_cfg``, ``init_cfg``.
 
@@ -57,7 +60,7 @@ class WSOLClassifier(ImageClassifier):
         self._stage_necks_checked = len(self.stage_necks) == 0
         # Here and not later: DDP lays out its buckets by the strides it finds.
         if channels_last:
-            self.to(memory_format=torch.channels_last)
+            to_channels_last(self)
 
     def extract_feat(self, inputs: Tensor, stage: str = "neck") -> Any:
         """Extract features as ``ImageClassifier`` does, with the layers at work.
