@@ -1,16 +1,20 @@
-"""Vary one thing at a time on the toy set, and plot what comes of it.
+"""Vary one thing at a time, and plot what comes of it.
 
     python benchmarks/sweep.py dials --jobs 2 --plot docs/pictures/toy_dials.png
     python benchmarks/sweep.py settings --jobs 2 --plot docs/pictures/toy_settings.png
     python benchmarks/sweep.py frame --jobs 2 --plot docs/pictures/toy_frame.png
+    python benchmarks/sweep.py loss --jobs 2 --plot docs/pictures/stamps_loss.png
 
-``dials`` changes what the toy's pictures tell of their class, in all splits, and
-compares CAM, ADL and DGDM on test at the threshold chosen on val. ``settings`` changes
-DGDM's own settings and looks at val alone. ``frame`` changes the backbone, the size of
-its last map and the length of training for CAM and DGDM, and looks at val too.
+The first three are made on the toy set, the last on stamps. ``dials`` changes what
+the toy's pictures tell of their class, in all splits, and compares CAM, ADL and DGDM
+on test at the threshold chosen on val. ``settings`` changes DGDM's own settings and
+looks at val alone. ``frame`` changes the backbone, the size of its last map and the
+length of training for CAM and DGDM, and looks at val too. ``loss`` changes the
+settings of the loss of the background, with DGDM's layer and without, on val.
 Everything else is as in the configs.
 
-What came out stands in ``benchmarks/results/toy_<sweep>/<key>=<value>/<method>.json``,
+What came out stands in
+``benchmarks/results/<data>_<sweep>/<key>=<value>/<method>.json``,
 or in ``default/`` for the config's own value, and is not run again; remove a file after
 a change of a config. Points that were trained with more seeds show their spread.
 """
@@ -27,7 +31,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from methods import ROOT, Records, config_of, run, settings_of
+from methods import ROOT, VARIANTS, Records, config_of, run, settings_of
 from methods_table import cell
 from page import insert_table
 
@@ -49,6 +53,17 @@ _BACKBONES = {
 _IMAGE_SIDES = {14: 56, 28: 112}
 
 
+#: What the classes have by default, where configs do not say it.
+CLASS_DEFAULTS: dict[str, Any] = {
+    "sagd.bg_threshold": 0.0,
+    "sagd.importance": True,
+    "cagd.keep_ratio": 0.75,
+    "ramp end": 1.0,
+    "bg_threshold": 1.0,
+    "bg_rule": "mean",
+}
+
+
 def _dial(name: str, value: Any, method: str) -> dict[str, Any]:
     if value == getattr(ToySpec(), name):
         return {}
@@ -59,6 +74,8 @@ def _dial(name: str, value: Any, method: str) -> dict[str, Any]:
 
 
 def _setting(name: str, value: Any, method: str) -> dict[str, Any]:
+    if value == CLASS_DEFAULTS.get(name):
+        return {}
     if name == "ramp end":
         return {"custom_hooks.2.end": value}
     if name == "scale":
@@ -79,6 +96,12 @@ def _frame(name: str, value: Any, method: str) -> dict[str, Any]:
     return {**options, **_dial("image_size", _IMAGE_SIDES[value], method)}
 
 
+def _loss(name: str, value: Any, method: str) -> dict[str, Any]:
+    if value == CLASS_DEFAULTS.get(name):
+        return {}
+    return {f"model.head.background_loss.{name}": value}
+
+
 @dataclass(frozen=True)
 class Sweep:
     """What is varied, for which methods, and how it is scored.
@@ -89,6 +112,7 @@ class Sweep:
         methods: Who is trained.
         split: Where it is scored, ``"val"`` or ``"test"``.
         metric: What is plotted beside ``Top-1 Cls``.
+        data: Data set, as ``benchmarks/methods.py`` names it.
     """
 
     options: Any
@@ -96,6 +120,16 @@ class Sweep:
     methods: tuple[str, ...]
     split: str
     metric: str
+    data: str = "toy"
+
+    def settings(self, point: Point) -> dict[str, Any]:
+        """What a point changes in the config that it trains."""
+        return {**VARIANTS.get(point[2], {}), **self.options(*point)}
+
+    def data_of(self, point: Point) -> str:
+        """Name of the configs that a point trains."""
+        key, value, _ = point
+        return _BACKBONES[value] if key == "backbone" else self.data
 
 
 SWEEPS = {
@@ -140,6 +174,18 @@ SWEEPS = {
         "val",
         "GT-known",
     ),
+    "loss": Sweep(
+        _loss,
+        {
+            "loss_weight": (0.0, 0.3, 0.88, 3.0),
+            "bg_threshold": (0.5, 0.75, 1.0),
+            "bg_rule": ("mean", "otsu"),
+        },
+        ("dgdm", "dgdm-backgroundloss"),
+        "val",
+        "GT-known",
+        "stamps",
+    ),
 }
 
 
@@ -151,18 +197,13 @@ def points(sweep: Sweep) -> Iterator[Point]:
                 yield key, value, method
 
 
-def data_of(point: Point) -> str:
-    """Name of the toy's configs that a point trains."""
-    key, value, _ = point
-    return _BACKBONES[value] if key == "backbone" else "toy"
-
-
 def folder_of(root: Path, sweep: Sweep, point: Point) -> Path:
     """Where the results of one point lie; the config's own values share one place."""
     key, value, method = point
-    config = config_of(data_of(point), method)
-    own, settings = (settings_of(config, o) for o in ({}, sweep.options(*point)))
-    if config == config_of("toy", method) and settings == own:
+    config = config_of(sweep.data_of(point), method)
+    own = settings_of(config, VARIANTS.get(method, {}))
+    is_own = settings_of(config, sweep.settings(point)) == own
+    if is_own and config == config_of(sweep.data, method):
         return root / "default"
     text = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return root / f"{key.replace(' ', '_')}={text}"
@@ -172,8 +213,8 @@ def train(args: argparse.Namespace, sweep: Sweep, point: Point, seed: int) -> No
     """Train and test one point with one seed, unless that is done."""
     work_dir = folder_of(args.work_dir, sweep, point)
     records = Records(folder_of(args.results, sweep, point))
-    place = argparse.Namespace(data=data_of(point), work_dir=work_dir)
-    run(place, point[2], seed, sweep.options(*point), records)
+    place = argparse.Namespace(data=sweep.data_of(point), work_dir=work_dir)
+    run(place, point[2], seed, sweep.settings(point), records)
 
 
 def wanted(args: argparse.Namespace, sweep: Sweep) -> list[tuple[Point, int]]:
@@ -263,14 +304,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", help="only these; default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("--work-dir", type=Path, help="work_dirs/toy_<sweep>")
-    parser.add_argument("--results", type=Path, help="benchmarks/results/toy_<sweep>")
+    parser.add_argument("--work-dir", type=Path, help="work_dirs/<data>_<sweep>")
+    parser.add_argument("--results", type=Path, help="its like in benchmarks/results")
     parser.add_argument("--plot", type=Path, help="file of the plot")
     parser.add_argument("--page", type=Path, help="put the table into this page")
     args = parser.parse_args()
-    name = f"toy_{args.sweep}"
-    args.work_dir = (args.work_dir or ROOT / "work_dirs" / name).resolve()
-    args.results = args.results or ROOT / "benchmarks" / "results" / name
+    args.name = f"{SWEEPS[args.sweep].data}_{args.sweep}"
+    args.work_dir = (args.work_dir or ROOT / "work_dirs" / args.name).resolve()
+    args.results = args.results or ROOT / "benchmarks" / "results" / args.name
     return args
 
 
@@ -296,7 +337,7 @@ def main() -> None:
     if args.plot is not None:
         plot(args, sweep).savefig(args.plot, dpi=110)
     if args.page is not None:
-        insert_table(args.page, f"toy_{args.sweep}", text)
+        insert_table(args.page, args.name, text)
 
 
 if __name__ == "__main__":

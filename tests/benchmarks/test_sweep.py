@@ -1,4 +1,4 @@
-"""The sweeps over the toy, with a made-up training."""
+"""The sweeps, with a made-up training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+
+from mmdgdm.engine.hooks import DropRampHook
+from mmdgdm.models import DGDM, BackgroundLoss
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -43,7 +46,15 @@ def own_values(sweep, name):
     return places.count("default")
 
 
-@pytest.mark.parametrize("name", ["dials", "settings", "frame"])
+def test_what_is_said_of_the_classes_defaults_is_true(sweep):
+    layer, loss, ramp = DGDM(), BackgroundLoss(), DropRampHook()
+    for name, value in sweep.CLASS_DEFAULTS.items():
+        owner = {"sagd": layer.sagd, "cagd": layer.cagd}.get(name.split(".")[0], loss)
+        owner = ramp if name == "ramp end" else owner
+        assert getattr(owner, name.split(".")[-1].split(" ")[-1]) == value, name
+
+
+@pytest.mark.parametrize("name", ["dials", "settings", "frame", "loss"])
 def test_every_value_but_the_config_s_own_changes_the_config(sweep, name):
     chosen = sweep.SWEEPS[name]
     found = {}
@@ -91,6 +102,23 @@ def test_frames_change_backbone_and_map(sweep):
         # The stem divides by four and no stage by more.
         assert cfg.model.backbone.strides == [1, 1, 1, 1]
         assert side / 4 == {2: 14, 4: 28}[options[blocks]]
+
+
+def test_the_loss_is_varied_with_the_layer_and_without(sweep, tmp_path):
+    sweep.run_script("loss", "--keys", "loss_weight")
+    assert {call[0] for call in sweep.calls} == {"stamps"}
+    layers = "model.stage_necks"
+    weights = {
+        method: [
+            call[3]["model.head.background_loss.loss_weight"]
+            for call in sweep.calls
+            if call[1] == method and (layers in call[3]) == (method != "dgdm")
+        ]
+        for method in ("dgdm", "dgdm-backgroundloss")
+    }
+    assert set(map(tuple, weights.values())) == {(0.0, 0.3, 0.88, 3.0)}
+    # The config's own weight stands in one place for all keys.
+    assert own_values(sweep, "loss") == 6
 
 
 def test_table_has_a_line_for_each_value(sweep, tmp_path, capsys):
