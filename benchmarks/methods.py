@@ -2,8 +2,8 @@
 
 For every method: search its settings on val (the same number of trials each), train
 with the best ones and several seeds, choose the threshold of the maps on val, and
-report test at that threshold and at each metric's best one. Variants that lack a part
-of DGDM take its settings without that part.
+report test at that threshold and at each metric's best one. Variants take the settings
+of the method that they are named after: without one of its parts, or with one more.
 
     python benchmarks/methods.py stamps --trials 6 --jobs 2 --page docs/results.md
 
@@ -93,6 +93,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dgdm-noimportance": {"model.stage_necks.0.sagd.importance": False},
     "dgdm-nobackgroundloss": {"model.head.background_loss": None},
     "dgdm-backgroundloss": {"model.stage_necks": []},
+    # With the weight that a search for DGDM chose on stamps.
+    "adl-withbackgroundloss": {
+        "model.head.background_loss.type": "mmdgdm.BackgroundLoss",
+        "model.head.background_loss.loss_weight": 0.88,
+    },
 }
 METHODS = (
     *("cam", "has", "cutmix", "acol", "spg", "adl", "dropblock", "dgdm"),

@@ -8,10 +8,10 @@
 The first three are made on the toy set, the last on stamps. ``dials`` changes what
 the toy's pictures tell of their class, in all splits, and compares CAM, ADL and DGDM
 on test at the threshold chosen on val. ``settings`` changes DGDM's own settings and
-looks at val alone. ``frame`` changes the backbone, the size of its last map and the
-length of training for CAM and DGDM, and looks at val too. ``loss`` changes the
-settings of the loss of the background, with DGDM's layer and without, on val.
-Everything else is as in the configs.
+looks at val alone. ``frame`` changes the backbone, the size of its last map, the
+length and the rate of training for CAM and DGDM, and looks at val too. ``loss``
+changes the settings of the loss of the background, with DGDM's layer and without, on
+val. Everything else is as in the configs.
 
 What came out stands in
 ``benchmarks/results/<data>_<sweep>/<key>=<value>/<method>.json``,
@@ -87,6 +87,8 @@ def _setting(name: str, value: Any, method: str) -> dict[str, Any]:
 def _frame(name: str, value: Any, method: str) -> dict[str, Any]:
     if name == "epochs":
         return {"train_cfg.max_epochs": value, "param_scheduler.0.T_max": value}
+    if name == "learning rate":
+        return {"optim_wrapper.optimizer.lr": value}
     if name == "backbone" or value not in _IMAGE_SIDES:
         return {}
     options: dict[str, Any] = {"model.backbone.strides": [1, 1, 1, 1]}
@@ -169,6 +171,7 @@ SWEEPS = {
             "backbone": tuple(_BACKBONES),
             "map size": (8, *_IMAGE_SIDES),
             "epochs": (6, 12, 24),
+            "learning rate": (0.02, 0.05, 0.12),
         },
         ("cam", "dgdm"),
         "val",
