@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of training runs")
     parser.add_argument("--names", nargs="+", help="of the runs in the table")
     parser.add_argument("--batch", type=int, default=32, help="images at a time")
+    parser.add_argument("--name", default="activations", help="of the page's table")
     parser.add_argument("--page", type=Path, help="put the table into this page")
     args = parser.parse_args()
     names = args.names or [run.name for run in args.runs]
@@ -127,7 +128,7 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     print(text)
     if args.page is not None:
-        insert_table(args.page, "activations", text)
+        insert_table(args.page, args.name, text)
 
 
 if __name__ == "__main__":
