@@ -95,7 +95,9 @@ def _frame(name: str, value: Any, method: str) -> dict[str, Any]:
     if method == "dgdm":
         # The share of the map that a block has on the toy's own 16 x 16.
         options["model.stage_necks.0.sagd.block_size"] = round(value / 8)
-    return {**options, **_dial("image_size", _IMAGE_SIDES[value], method)}
+    for split in ("train", "val", "test"):
+        options[f"{split}_dataloader.dataset.image_size"] = _IMAGE_SIDES[value]
+    return options
 
 
 def _loss(name: str, value: Any, method: str) -> dict[str, Any]:

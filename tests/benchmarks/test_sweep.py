@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
 
 from mmdgdm.engine.hooks import DropRampHook
 from mmdgdm.models import DGDM, BackgroundLoss
@@ -98,7 +99,10 @@ def test_frames_change_backbone_and_map(sweep):
     for options in large:
         cfg = Config.fromfile(sweep.ROOT / sweep.config_of("toy", "dgdm"))
         cfg.merge_from_dict(options)
-        side = cfg.val_dataloader.dataset.spec.image_size
+        init_default_scope("mmpretrain")
+        sets = [cfg[f"{split}_dataloader"].dataset for split in ("train", "val")]
+        side, other = (DATASETS.build(one).spec.image_size for one in sets)
+        assert other == side
         # The stem divides by four and no stage by more.
         assert cfg.model.backbone.strides == [1, 1, 1, 1]
         assert side / 4 == {2: 14, 4: 28}[options[blocks]]
