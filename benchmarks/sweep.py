@@ -51,8 +51,6 @@ _BACKBONES = {
 }
 #: Side of the pictures in pixels, by that of the last map where no stage has a stride.
 _IMAGE_SIDES = {14: 56, 28: 112}
-
-
 #: What the classes have by default, where configs do not say it.
 CLASS_DEFAULTS: dict[str, Any] = {
     "sagd.bg_threshold": 0.0,
@@ -74,8 +72,6 @@ def _dial(name: str, value: Any, method: str) -> dict[str, Any]:
 
 
 def _setting(name: str, value: Any, method: str) -> dict[str, Any]:
-    if value == CLASS_DEFAULTS.get(name):
-        return {}
     if name == "ramp end":
         return {"custom_hooks.2.end": value}
     if name == "scale":
@@ -101,8 +97,6 @@ def _frame(name: str, value: Any, method: str) -> dict[str, Any]:
 
 
 def _loss(name: str, value: Any, method: str) -> dict[str, Any]:
-    if value == CLASS_DEFAULTS.get(name):
-        return {}
     return {f"model.head.background_loss.{name}": value}
 
 
@@ -128,7 +122,10 @@ class Sweep:
 
     def settings(self, point: Point) -> dict[str, Any]:
         """What a point changes in the config that it trains."""
-        return {**VARIANTS.get(point[2], {}), **self.options(*point)}
+        key, value, method = point
+        is_default = key in CLASS_DEFAULTS and value == CLASS_DEFAULTS[key]
+        options = {} if is_default else self.options(*point)
+        return {**VARIANTS.get(method, {}), **options}
 
     def data_of(self, point: Point) -> str:
         """Name of the configs that a point trains."""
