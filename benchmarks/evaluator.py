@@ -20,7 +20,6 @@ from typing import Any, Callable, Optional
 
 import cv2
 import numpy as np
-from page import insert_table
 
 from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.level_search import LevelSearch
@@ -31,8 +30,11 @@ from mmdgdm.evaluation.functional.scoremaps import (
     quantize_scoremap,
     threshold_levels,
 )
-from mmdgdm.utils.metadata import read_split
-from mmdgdm.utils.scoremap_files import find_scoremaps, read_scoremap
+from mmdgdm.evaluation.stored.metadata import read_split
+from mmdgdm.evaluation.stored.scoremap_files import find_scoremaps, read_scoremap
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "experiments"))
+from page import insert_table
 
 DELTAS = (0.3, 0.5, 0.7)
 SIDES = (7, 14, 28)

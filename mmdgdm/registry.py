@@ -49,5 +49,5 @@ VISUALIZERS = Registry(
     "visualizer",
     parent=MMENGINE_VISUALIZERS,
     scope="mmdgdm",
-    locations=["mmdgdm.visualization"],
+    locations=["mmdgdm.visualization.wsol_visualizer"],
 )

@@ -35,7 +35,8 @@ def test_relative_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_named_files_exist(page):
-    pattern = r"(?<![\w/.])((?:configs|tools|benchmarks|tests)/[\w./-]+\.(?:py|sh|md))"
+    folders = "configs|tools|benchmarks|experiments|tests"
+    pattern = rf"(?<![\w/.])((?:{folders})/[\w./-]+\.(?:py|sh|md))"
     for name in re.findall(pattern, read(page)):
         assert (REPO_ROOT / name).is_file(), name
 

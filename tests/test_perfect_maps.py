@@ -17,7 +17,7 @@ from mmdgdm.evaluation.functional.scoremaps import (
     quantize_scoremap,
 )
 from mmdgdm.evaluation.functional.summary import summarize_boxes
-from mmdgdm.utils.metadata import read_split
+from mmdgdm.evaluation.stored.metadata import read_split
 
 
 def score(pairs):

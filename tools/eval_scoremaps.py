@@ -20,10 +20,10 @@ from typing import Optional
 from rich.console import Console
 from rich.progress import Progress
 
-from mmdgdm.apis.evaluate import EvaluationSettings, evaluate_scoremaps
-from mmdgdm.apis.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.cli.commands import run_command
+from mmdgdm.cli.report import check_metrics_path, format_metrics, save_metrics
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
-from mmdgdm.utils.commands import run_command
+from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -91,11 +91,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate as the command line says."""
     # Here, so that the processes that work on the maps need not load matplotlib.
-    from mmdgdm.apis import curve_plot
+    from mmdgdm.visualization import curves
 
     check_metrics_path(args.json, "--json")
     if args.plot is not None:
-        curve_plot.check_plot_path(args.plot)
+        curves.check_plot_path(args.plot)
     settings = EvaluationSettings(
         interval=args.interval,
         iou_thresholds=tuple(percent / 100 for percent in args.iou),
@@ -125,7 +125,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.json is not None:
         save_metrics(result, args.json)
     if args.plot is not None:
-        curve_plot.save_curves(result, args.plot)
+        curves.save_curves(result, args.plot)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

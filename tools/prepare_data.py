@@ -16,10 +16,10 @@ from typing import Optional
 from rich.console import Console
 from rich.progress import Progress
 
-from mmdgdm.apis.prepare.prepare import DATASETS, prepare_data
-from mmdgdm.apis.prepare.report import format_report, save_report
-from mmdgdm.apis.report import check_metrics_path
-from mmdgdm.utils.commands import run_command
+from mmdgdm.cli.commands import run_command
+from mmdgdm.cli.report import check_metrics_path
+from mmdgdm.datasets.prepare.prepare import DATASETS, prepare_data
+from mmdgdm.datasets.prepare.report import format_report, save_report
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:

@@ -14,21 +14,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from mmdgdm.apis.command_line import CfgOptionsAction, run_command
-from mmdgdm.apis.config_check import load_config, merge_cfg_options
-from mmdgdm.apis.search_check import check_searchable, check_space
-from mmdgdm.apis.search_space import read_space
-from mmdgdm.apis.search_trial import TrainingTrials
+from mmdgdm.cli.command_line import CfgOptionsAction, run_command
+from mmdgdm.engine.setup.config_check import load_config, merge_cfg_options
+from mmdgdm.search.check import check_searchable, check_space
+from mmdgdm.search.space import read_space
+from mmdgdm.search.trial import TrainingTrials
 
 try:
-    from mmdgdm.apis.search import Search, SearchSettings, TrialRecord
-    from mmdgdm.apis.search_plot import plot_search
-    from mmdgdm.apis.search_report import (
+    from mmdgdm.search.plot import plot_search
+    from mmdgdm.search.report import (
         format_options,
         save_best,
         save_config,
         save_trials,
     )
+    from mmdgdm.search.study import Search, SearchSettings, TrialRecord
 except ImportError as error:
     sys.exit(f"error: {error}")
 

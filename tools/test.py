@@ -13,13 +13,13 @@ from typing import Optional
 
 from mmengine.dist import is_main_process
 
-from mmdgdm.apis import overrides
-from mmdgdm.apis.command_line import add_common_arguments, run_command
-from mmdgdm.apis.config_check import load_config, merge_cfg_options
-from mmdgdm.apis.distributed import set_launcher
-from mmdgdm.apis.report import check_metrics_path, format_metrics, save_metrics
 from mmdgdm.apis.runner import run_test
-from mmdgdm.apis.tta import enable_tta
+from mmdgdm.cli.command_line import add_common_arguments, run_command
+from mmdgdm.cli.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.engine.setup import overrides
+from mmdgdm.engine.setup.config_check import load_config, merge_cfg_options
+from mmdgdm.engine.setup.processes import set_launcher
+from mmdgdm.engine.setup.tta import enable_tta
 from mmdgdm.utils.checkpoint import (
     check_checkpoint_path,
     use_safe_checkpoint_loader,

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from mmdgdm.apis import overrides
-from mmdgdm.apis.command_line import add_common_arguments, run_command
-from mmdgdm.apis.config_check import load_config, merge_cfg_options
-from mmdgdm.apis.distributed import set_launcher
 from mmdgdm.apis.runner import run_training
+from mmdgdm.cli.command_line import add_common_arguments, run_command
+from mmdgdm.engine.setup import overrides
+from mmdgdm.engine.setup.config_check import load_config, merge_cfg_options
+from mmdgdm.engine.setup.processes import set_launcher
 from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 
 

@@ -9,11 +9,11 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import mmdgdm.registry  # noqa: F401  its classes are then known by name
-from mmdgdm.apis.build_errors import explain_build_errors
-from mmdgdm.apis.checkpoint_check import CheckpointCheckHook
-from mmdgdm.apis.config_check import check_config
-from mmdgdm.apis.distributed import prepare_cpu_processes
-from mmdgdm.apis.overrides import set_resume
+from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
+from mmdgdm.engine.setup.build_errors import explain_build_errors
+from mmdgdm.engine.setup.config_check import check_config
+from mmdgdm.engine.setup.overrides import set_resume
+from mmdgdm.engine.setup.processes import prepare_cpu_processes
 
 
 def build_runner(cfg: Config, mode: str = "train") -> Runner:

@@ -13,8 +13,8 @@ from mmpretrain.datasets import BaseDataset
 
 from mmdgdm.datasets.transforms import check_pipeline
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
 from mmdgdm.registry import DATASETS
-from mmdgdm.utils.metadata import SplitMetadata, read_split
 
 
 class BaseWSOLDataset(BaseDataset):

@@ -1,5 +1,1 @@
-"""Pictures of where a model looks: heatmaps, boxes, contact sheets."""
-
-from mmdgdm.visualization.wsol_visualizer import WSOLVisualizer
-
-__all__ = ["WSOLVisualizer"]
+"""Images of where a model looks: heatmaps, boxes, sheets, curves."""

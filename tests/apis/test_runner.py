@@ -8,8 +8,8 @@ import pytest
 from mmengine.config import Config
 
 from mmdgdm.apis import runner as runner_module
-from mmdgdm.apis.checkpoint_check import CheckpointCheckHook
 from mmdgdm.apis.runner import build_runner, run_test, run_training
+from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
 from mmdgdm.errors import ConfigError
 
 

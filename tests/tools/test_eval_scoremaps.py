@@ -18,9 +18,9 @@ from mmengine.evaluator import Evaluator
 from mmpretrain.structures import DataSample
 
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
-from mmdgdm.utils.class_scores import write_class_scores
-from mmdgdm.utils.metadata import read_split, write_split
-from mmdgdm.utils.scoremap_files import write_scoremap
+from mmdgdm.evaluation.stored.class_scores import write_class_scores
+from mmdgdm.evaluation.stored.metadata import read_split, write_split
+from mmdgdm.evaluation.stored.scoremap_files import write_scoremap
 
 BLOCKER = """
 import sys

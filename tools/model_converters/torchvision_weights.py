@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from mmdgdm.apis.command_line import run_command
-from mmdgdm.apis.convert_names import describe
-from mmdgdm.apis.convert_torchvision import TORCHVISION_ARCHS, convert_torchvision_file
+from mmdgdm.cli.command_line import run_command
+from mmdgdm.converters.names import describe
+from mmdgdm.converters.torchvision import TORCHVISION_ARCHS, convert_torchvision_file
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:

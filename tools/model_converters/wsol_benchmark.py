@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from mmdgdm.apis.command_line import run_command
-from mmdgdm.apis.convert_names import describe
-from mmdgdm.apis.convert_wsol_benchmark import (
+from mmdgdm.cli.command_line import run_command
+from mmdgdm.converters.names import describe
+from mmdgdm.converters.wsol_benchmark import (
     BENCHMARK_ARCHS,
     convert_wsol_benchmark_file,
 )

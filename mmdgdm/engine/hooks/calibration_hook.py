@@ -13,9 +13,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmdgdm.evaluation.functional.cam_target import target_of_name
+from mmdgdm.evaluation.stored.thresholds import calibrated_thresholds
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.checkpoint import load_checkpoint_file
-from mmdgdm.utils.thresholds import calibrated_thresholds
 
 #: Where the thresholds stand in the ``meta`` of a checkpoint.
 META_KEY = "wsol_thresholds"

@@ -15,10 +15,10 @@ from torch import Tensor
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, select_scoremap
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
+from mmdgdm.evaluation.stored.class_scores import write_class_scores
+from mmdgdm.evaluation.stored.metadata import write_split
+from mmdgdm.evaluation.stored.scoremap_files import write_scoremap
 from mmdgdm.registry import HOOKS
-from mmdgdm.utils.class_scores import write_class_scores
-from mmdgdm.utils.metadata import write_split
-from mmdgdm.utils.scoremap_files import write_scoremap
 
 #: Beside the maps, and read by ``tools/eval_scoremaps.py``.
 SCORES_FILE = "scores.npz"

@@ -13,8 +13,8 @@ from mmpretrain.structures import DataSample
 from mmdgdm.engine.hooks import ScoremapDumpHook
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
-from mmdgdm.utils.class_scores import read_class_scores
-from mmdgdm.utils.metadata import read_split
+from mmdgdm.evaluation.stored.class_scores import read_class_scores
+from mmdgdm.evaluation.stored.metadata import read_split
 
 RUNNER = SimpleNamespace(logger=logging.getLogger("dump"))
 

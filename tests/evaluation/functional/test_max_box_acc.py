@@ -22,7 +22,7 @@ from mmdgdm.evaluation.functional.scoremaps import (
     normalize_scoremap,
     quantize_scoremap,
 )
-from mmdgdm.utils.metadata import read_split
+from mmdgdm.evaluation.stored.metadata import read_split
 
 DELTAS = (0.3, 0.5, 0.7)
 

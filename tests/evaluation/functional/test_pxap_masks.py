@@ -20,7 +20,7 @@ from mmdgdm.evaluation.functional.pxap import (
     score_histograms,
 )
 from mmdgdm.evaluation.functional.scoremaps import make_thresholds, normalize_scoremap
-from mmdgdm.utils.metadata import read_split
+from mmdgdm.evaluation.stored.metadata import read_split
 
 
 def load_slow():

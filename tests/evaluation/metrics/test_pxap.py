@@ -18,7 +18,7 @@ from mmdgdm.datasets.transforms.loading import LoadWSOLMask
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.scoremaps import make_thresholds, normalize_scoremap
 from mmdgdm.evaluation.metrics.pxap import PxAP
-from mmdgdm.utils.metadata import read_split
+from mmdgdm.evaluation.stored.metadata import read_split
 
 
 def load_slow():

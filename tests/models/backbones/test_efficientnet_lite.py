@@ -11,7 +11,7 @@ import torch
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch.nn import functional
 
-from mmdgdm.apis.convert_weights import (
+from mmdgdm.converters.efficientnet_lite import (
     convert_efficientnet_lite0,
     convert_efficientnet_lite0_file,
     find_efficientnet_lite0,

@@ -1,0 +1,346 @@
+"""Vary one thing at a time, and plot what comes of it.
+
+    python experiments/sweep.py dials --jobs 2 --plot docs/pictures/toy_dials.png
+    python experiments/sweep.py settings --jobs 2 --plot docs/pictures/toy_settings.png
+    python experiments/sweep.py frame --jobs 2 --plot docs/pictures/toy_frame.png
+    python experiments/sweep.py loss --jobs 2 --plot docs/pictures/stamps_loss.png
+
+The first three are made on the toy set, the last on stamps. ``dials`` changes what
+the toy's pictures tell of their class, in all splits, and compares CAM, ADL and DGDM
+on test at the threshold chosen on val. ``settings`` changes DGDM's own settings and
+looks at val alone. ``frame`` changes the backbone, the size of its last map, the
+length and the rate of training for CAM and DGDM, and looks at val too. ``loss``
+changes the settings of the loss of the background, with DGDM's layer and without, on
+val. Everything else is as in the configs.
+
+What came out stands in
+``experiments/results/<data>_<sweep>/<key>=<value>/<method>.json``,
+or in ``default/`` for the config's own value, and is not run again; remove a file after
+a change of a config. Points that were trained with more seeds show their spread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from methods import ROOT, VARIANTS, Records, config_of, run, settings_of
+from methods_table import cell
+from page import insert_table
+
+from mmdgdm.datasets.functional.toy_scene import ToySpec
+
+#: Panels in a row of the plot.
+_COLUMNS = 3
+#: Key, value and method of a training.
+Point = tuple[str, Any, str]
+
+
+#: The toy's configs by their backbone.
+_BACKBONES = {
+    "ResNet-18": "toy",
+    "RepVGG": "toy_repvgg",
+    "EfficientNet-Lite0": "toy_efficientnet-lite0",
+}
+#: Side of the pictures in pixels, by that of the last map where no stage has a stride.
+_IMAGE_SIDES = {14: 56, 28: 112}
+#: What the classes have by default, where configs do not say it.
+CLASS_DEFAULTS: dict[str, Any] = {
+    "sagd.bg_threshold": 0.0,
+    "sagd.importance": True,
+    "cagd.keep_ratio": 0.75,
+    "ramp end": 1.0,
+    "bg_threshold": 1.0,
+    "bg_rule": "mean",
+}
+
+
+def _dial(name: str, value: Any, method: str) -> dict[str, Any]:
+    if value == getattr(ToySpec(), name):
+        return {}
+    return {
+        f"{split}_dataloader.dataset.spec.{name}": value
+        for split in ("train", "val", "test")
+    }
+
+
+def _setting(name: str, value: Any, method: str) -> dict[str, Any]:
+    if name == "ramp end":
+        return {"custom_hooks.2.end": value}
+    if name == "scale":
+        parts = ("cagd", "sagd")
+        return {f"model.stage_necks.0.{part}.scale": value for part in parts}
+    return {f"model.stage_necks.0.{name}": value}
+
+
+def _frame(name: str, value: Any, method: str) -> dict[str, Any]:
+    if name == "epochs":
+        return {"train_cfg.max_epochs": value, "param_scheduler.0.T_max": value}
+    if name == "learning rate":
+        return {"optim_wrapper.optimizer.lr": value}
+    if name == "backbone" or value not in _IMAGE_SIDES:
+        return {}
+    options: dict[str, Any] = {"model.backbone.strides": [1, 1, 1, 1]}
+    if method == "dgdm":
+        # The share of the map that a block has on the toy's own 16 x 16.
+        options["model.stage_necks.0.sagd.block_size"] = round(value / 8)
+    for split in ("train", "val", "test"):
+        options[f"{split}_dataloader.dataset.image_size"] = _IMAGE_SIDES[value]
+    return options
+
+
+def _loss(name: str, value: Any, method: str) -> dict[str, Any]:
+    return {f"model.head.background_loss.{name}": value}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is varied, for which methods, and how it is scored.
+
+    Args:
+        options: Turns a key, a value and a method into settings of a config.
+        values: Values of each key.
+        methods: Who is trained.
+        split: Where it is scored, ``"val"`` or ``"test"``.
+        metric: What is plotted beside ``Top-1 Cls``.
+        data: Data set, as ``experiments/methods.py`` names it.
+    """
+
+    options: Any
+    values: Mapping[str, Sequence[Any]]
+    methods: tuple[str, ...]
+    split: str
+    metric: str
+    data: str = "toy"
+
+    def settings(self, point: Point) -> dict[str, Any]:
+        """What a point changes in the config that it trains."""
+        key, value, method = point
+        is_default = key in CLASS_DEFAULTS and value == CLASS_DEFAULTS[key]
+        options = {} if is_default else self.options(*point)
+        return {**VARIANTS.get(method, {}), **options}
+
+    def data_of(self, point: Point) -> str:
+        """Name of the configs that a point trains."""
+        key, value, _ = point
+        return _BACKBONES[value] if key == "backbone" else self.data
+
+
+SWEEPS = {
+    "dials": Sweep(
+        _dial,
+        {
+            "body_cue": (0.25, 0.5, 0.75, 1.0),
+            "background_cue": (0.0, 0.3, 0.6),
+            "area_range": ((0.1, 0.3), (0.1, 0.6), (0.3, 0.6)),
+        },
+        ("cam", "adl", "dgdm"),
+        "test",
+        "GT-known (fixed)",
+    ),
+    "settings": Sweep(
+        _setting,
+        {
+            "after": ("layer1.1", "layer2.1", "layer3.1", "layer4.1"),
+            "sagd.drop_prob": (0.0, 0.2, 0.37, 0.6, 0.8),
+            "sagd.drop_threshold": (0.5, 0.73, 0.9),
+            "sagd.block_size": (1, 2, 4),
+            "sagd.bg_threshold": (0.0, 0.5, 1.0),
+            "cagd.drop_prob": (0.0, 0.3, 0.56, 0.8),
+            "cagd.keep_ratio": (0.25, 0.5, 0.75),
+            "ramp end": (0.0, 0.5, 1.0),
+            "scale": ("plain", "mean"),
+            "sagd.importance": (False, True),
+            "sagd.detach": (False, True),
+        },
+        ("dgdm",),
+        "val",
+        "GT-known",
+    ),
+    "frame": Sweep(
+        _frame,
+        {
+            "backbone": tuple(_BACKBONES),
+            "map size": (8, *_IMAGE_SIDES),
+            "epochs": (6, 12, 24),
+            "learning rate": (0.02, 0.05, 0.12),
+        },
+        ("cam", "dgdm"),
+        "val",
+        "GT-known",
+    ),
+    "loss": Sweep(
+        _loss,
+        {
+            "loss_weight": (0.0, 0.3, 0.88, 3.0),
+            "bg_threshold": (0.5, 0.75, 1.0),
+            "bg_rule": ("mean", "otsu"),
+        },
+        ("dgdm", "dgdm-backgroundloss"),
+        "val",
+        "GT-known",
+        "stamps",
+    ),
+}
+
+
+def points(sweep: Sweep) -> Iterator[Point]:
+    """All trainings of a sweep: key, value and method."""
+    for key, values in sweep.values.items():
+        for value in values:
+            for method in sweep.methods:
+                yield key, value, method
+
+
+def folder_of(root: Path, sweep: Sweep, point: Point) -> Path:
+    """Where the results of one point lie; the config's own values share one place."""
+    key, value, method = point
+    config = config_of(sweep.data_of(point), method)
+    own = settings_of(config, VARIANTS.get(method, {}))
+    is_own = settings_of(config, sweep.settings(point)) == own
+    if is_own and config == config_of(sweep.data, method):
+        return root / "default"
+    text = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return root / f"{key.replace(' ', '_')}={text}"
+
+
+def train(args: argparse.Namespace, sweep: Sweep, point: Point, seed: int) -> None:
+    """Train and test one point with one seed, unless that is done."""
+    work_dir = folder_of(args.work_dir, sweep, point)
+    records = Records(folder_of(args.results, sweep, point))
+    place = argparse.Namespace(data=sweep.data_of(point), work_dir=work_dir)
+    run(place, point[2], seed, sweep.settings(point), records)
+
+
+def wanted(args: argparse.Namespace, sweep: Sweep) -> list[tuple[Point, int]]:
+    """Points and seeds to train, each training once."""
+    found: dict[tuple, tuple[Point, int]] = {}
+    for seed in args.seeds:
+        for point in points(sweep):
+            if not args.keys or point[0] in args.keys:
+                place = folder_of(args.results, sweep, point)
+                found.setdefault((place, point[2], seed), (point, seed))
+    return list(found.values())
+
+
+def scores_of(
+    args: argparse.Namespace, sweep: Sweep, point: Point, metric: str
+) -> list[float]:
+    """What a point has reached, a score for each seed that it was trained with."""
+    folder = folder_of(args.results, sweep, point)
+    runs = Records(folder).read(point[2])["runs"]
+    done = [str(seed) for seed in args.seeds if str(seed) in runs]
+    return [runs[seed][sweep.split][metric] for seed in done]
+
+
+def table(args: argparse.Namespace, sweep: Sweep) -> str:
+    """Format all scores as a Markdown table, a line for each value of each key."""
+    metrics = (sweep.metric, "MaxBoxAccV2", "Top-1 Cls")
+    columns = [(method, metric) for method in sweep.methods for metric in metrics]
+    names = [f"{method.upper()}, {metric}" for method, metric in columns]
+    lines = ["| setting | seeds | " + " | ".join(names) + " |"]
+    lines.append("|---" * (len(names) + 2) + "|")
+    for key, values in sweep.values.items():
+        for value in values:
+            cells = []
+            for method, metric in columns:
+                scores = scores_of(args, sweep, (key, value, method), metric)
+                cells.append(cell(scores, 1) if scores else "-")
+            text = f"| {key} = {value} | {len(scores)} | " + " | ".join(cells) + " |"
+            lines.append(text)
+    return "\n".join(lines) + "\n"
+
+
+def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> None:
+    """Draw the scores of all methods over the values of one key."""
+    values = sweep.values[key]
+    for color, method in enumerate(sweep.methods):
+        for metric, style in ((sweep.metric, "-"), ("Top-1 Cls", ":")):
+            every = [
+                scores_of(args, sweep, (key, value, method), metric) for value in values
+            ]
+            # What is not trained yet is left out.
+            shown = {place: one for place, one in enumerate(every) if one}
+            spreads = [
+                statistics.stdev(one) if len(one) > 1 else 0.0 for one in shown.values()
+            ]
+            axes.errorbar(
+                list(shown),
+                [statistics.fmean(one) for one in shown.values()],
+                spreads,
+                fmt=f"o{style}",
+                color=f"C{color}",
+                label=f"{method.upper()}, {metric}",
+                capsize=2,
+            )
+    axes.set_xticks(range(len(values)), [str(value) for value in values])
+    axes.set_xlabel(key)
+
+
+def plot(args: argparse.Namespace, sweep: Sweep) -> Figure:
+    """Draw a panel for each key."""
+    rows = -(-len(sweep.values) // _COLUMNS)
+    figure = Figure(figsize=(4 * _COLUMNS, 3.2 * rows + 0.8), layout="constrained")
+    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False, sharey=True).ravel())
+    for axes, key in zip(panels, sweep.values):
+        plot_key(axes, args, sweep, key)
+    for axes in panels[len(sweep.values) :]:
+        axes.set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    return figure
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sweep", choices=sorted(SWEEPS), help="what is varied")
+    parser.add_argument("--keys", nargs="+", help="only these; default: all")
+    parser.add_argument("--methods", nargs="+", help="only these; default: all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--work-dir", type=Path, help="work_dirs/<data>_<sweep>")
+    parser.add_argument("--results", type=Path, help="its like in experiments/results")
+    parser.add_argument("--plot", type=Path, help="file of the plot")
+    parser.add_argument("--page", type=Path, help="put the table into this page")
+    args = parser.parse_args()
+    args.name = f"{SWEEPS[args.sweep].data}_{args.sweep}"
+    args.work_dir = (args.work_dir or ROOT / "work_dirs" / args.name).resolve()
+    args.results = args.results or ROOT / "experiments" / "results" / args.name
+    return args
+
+
+def main() -> None:
+    """Run what is missing, then plot."""
+    args = parse_args()
+    sweep = SWEEPS[args.sweep]
+    unknown = sorted(set(args.keys or ()) - set(sweep.values))
+    unknown += sorted(set(args.methods or ()) - set(sweep.methods))
+    if unknown:
+        raise SystemExit(f"error: {args.sweep} has no {', '.join(unknown)}")
+    if args.methods:
+        sweep = replace(sweep, methods=tuple(args.methods))
+    with ThreadPoolExecutor(args.jobs) as pool:
+        tasks = [
+            pool.submit(train, args, sweep, point, seed)
+            for point, seed in wanted(args, sweep)
+        ]
+        for task in tasks:
+            task.result()
+    text = table(args, sweep)
+    print(text)
+    if args.plot is not None:
+        plot(args, sweep).savefig(args.plot, dpi=110)
+    if args.page is not None:
+        insert_table(args.page, args.name, text)
+
+
+if __name__ == "__main__":
+    main()

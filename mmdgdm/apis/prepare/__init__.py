@@ -1,1 +1,0 @@
-"""Check, unpack and describe data sets as they come from their makers."""

@@ -1,0 +1,1 @@
+"""What the tools share: options, how a tool ends, reports in the terminal."""

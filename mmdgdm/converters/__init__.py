@@ -1,0 +1,1 @@
+"""Weights of other projects, as checkpoints that our models load."""

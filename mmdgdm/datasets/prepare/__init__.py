@@ -1,0 +1,1 @@
+"""Check, unpack and convert data sets as downloaded."""

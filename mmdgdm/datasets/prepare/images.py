@@ -1,0 +1,137 @@
+"""Open image files in several processes and tell which are broken."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional
+
+from PIL import Image
+
+from mmdgdm.datasets.prepare.report import Report
+
+#: Files that a process opens at a time.
+_CHUNK = 64
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, MemoryError)
+
+Progress = Callable[[int, int], None]
+
+
+class ImageFacts(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        size: (width, height) of the stored pixels; ``None`` for a broken file.
+        digest: Digest of the bytes; ``None`` if only the header was read.
+        problem: (kind, sentence) if the file is missing or broken.
+    """
+
+    size: Optional[tuple[int, int]]
+    digest: Optional[bytes]
+    problem: Optional[tuple[str, str]]
+
+
+class Images:
+    """Image files of one data set, each opened once.
+
+    Args:
+        quick: Whether headers alone are read; otherwise all pixels are decoded.
+        workers: Number of processes.
+        progress: Called with the number of files done and of all files of a round.
+    """
+
+    def __init__(
+        self,
+        quick: bool = False,
+        workers: int = 1,
+        progress: Progress = lambda done, total: None,
+    ) -> None:
+        self.quick = quick
+        self.workers = workers
+        self.progress = progress
+        self.facts: dict[str, ImageFacts] = {}
+
+    def look(self, paths: Sequence[Path]) -> None:
+        """Open the files that were not opened before."""
+        new = [p for p in dict.fromkeys(map(str, paths)) if p not in self.facts]
+        done = 0
+        for names, facts in self._run(new):
+            self.facts.update(zip(names, facts))
+            done += len(names)
+            self.progress(done, len(new))
+
+    def size(self, path: Path) -> Optional[tuple[int, int]]:
+        """(width, height) of a file that was looked at, if it is sound."""
+        facts = self.facts.get(str(path))
+        return None if facts is None else facts.size
+
+    def check(self, paths: dict[str, Path], report: Report) -> None:
+        """Open files and report those that are missing or broken.
+
+        Args:
+            paths: Path of each image, by image id.
+            report: Takes the problems.
+        """
+        self.look(list(paths.values()))
+        for image_id, path in paths.items():
+            problem = self.facts[str(path)].problem
+            if problem is not None:
+                report.add(problem[0], path, problem[1], image_id)
+
+    def _run(self, paths: list[str]) -> Iterator[tuple[list[str], list[ImageFacts]]]:
+        chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
+        work = partial(_look_at_chunk, self.quick)
+        if self.workers == 1 or len(chunks) < 2:
+            yield from zip(chunks, map(work, chunks))
+            return
+        # Processes start afresh: a copy of one that runs threads may wait forever.
+        pool = ProcessPoolExecutor(
+            min(self.workers, len(chunks)), mp_context=get_context("spawn")
+        )
+        try:
+            yield from zip(chunks, pool.map(work, chunks))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _look_at_chunk(quick: bool, paths: list[str]) -> list[ImageFacts]:
+    return [look_at_image(path, quick) for path in paths]
+
+
+def look_at_image(path: str, quick: bool) -> ImageFacts:
+    """Open one image file.
+
+    Args:
+        path: The file.
+        quick: Whether the header alone is read.
+
+    Returns:
+        What it holds.
+    """
+    try:
+        if Path(path).stat().st_size == 0:
+            return ImageFacts(None, None, ("empty image", "the file has no bytes"))
+        with warnings.catch_warnings():
+            # Odd but readable EXIF blocks and large pictures are no damage.
+            warnings.simplefilter("ignore")
+            if quick:
+                with Image.open(path) as image:
+                    return ImageFacts(image.size, None, None)
+            data = Path(path).read_bytes()
+            with Image.open(io.BytesIO(data)) as image:
+                image.load()
+                size = image.size
+    except FileNotFoundError:
+        return ImageFacts(None, None, ("missing image", "there is no such file"))
+    except (*_BROKEN, Image.DecompressionBombError) as error:
+        text = str(error).replace(repr(path), "it").split("<_io")[0].strip()
+        message = f"cannot be decoded ({type(error).__name__}: {text})"
+        return ImageFacts(None, None, ("broken image", message))
+    return ImageFacts(size, hashlib.blake2b(data, digest_size=16).digest(), None)

@@ -1,0 +1,1 @@
+"""From a config to a runner: checks, overrides, processes."""

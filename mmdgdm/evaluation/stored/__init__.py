@@ -1,0 +1,1 @@
+"""Maps, scores, metadata and thresholds as files."""

@@ -1,0 +1,387 @@
+"""Evaluate stored score maps of any method; needs neither torch nor mmengine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.boxes import scale_boxes
+from mmdgdm.evaluation.functional.localization import label_rank
+from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS, percentages
+from mmdgdm.evaluation.functional.metadata import Box
+from mmdgdm.evaluation.functional.pixel_summary import (
+    PixelCounts,
+    add_counts,
+    count_pixels,
+    summarize_pixels,
+)
+from mmdgdm.evaluation.functional.pxap import merge_masks
+from mmdgdm.evaluation.functional.records import make_record, read_records
+from mmdgdm.evaluation.functional.scoremaps import (
+    DEFAULT_INTERVAL,
+    EVAL_SIZE,
+    make_thresholds,
+    quantize_scoremap,
+)
+from mmdgdm.evaluation.functional.summary import check_box_settings, summarize_boxes
+from mmdgdm.evaluation.stored.class_scores import read_class_scores
+from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
+from mmdgdm.evaluation.stored.scoremap_files import find_scoremaps, read_scoremap
+from mmdgdm.evaluation.stored.thresholds import (
+    BOX_THRESHOLD,
+    MASK_THRESHOLD,
+    read_threshold,
+)
+from mmdgdm.version import __version__
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Maps that a process works on at a time.
+_CHUNK = 16
+#: Names of missing images that an error shows.
+_NUM_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is computed.
+
+    Attributes:
+        interval: Distance between the thresholds of curves.
+        iou_thresholds: Overlaps; 0.5 among them.
+        topk: Numbers of best classes, where class scores are at hand.
+        threshold: A threshold in [0, 1) fixed elsewhere, such as on val.
+    """
+
+    interval: float = DEFAULT_INTERVAL
+    iou_thresholds: tuple[float, ...] = IOU_THRESHOLDS
+    topk: tuple[int, ...] = (1, 5)
+    threshold: Optional[float] = None
+
+
+class _Job(NamedTuple):
+    """One image."""
+
+    image_id: str
+    path: Path
+    label: int
+    rank: Optional[int]
+    image_size: tuple[int, int]
+    boxes: list[Box]
+    masks: list[tuple[str, str]]
+
+
+class _Outcome(NamedTuple):
+    """What some images gave."""
+
+    num_images: int
+    num_resized: int
+    records: list[bytes]
+    pixels: Optional[PixelCounts]
+
+
+def evaluate_scoremaps(
+    scoremap_root: PathLike,
+    metadata: PathLike,
+    *,
+    settings: EvaluationSettings = EvaluationSettings(),
+    threshold: Optional[str] = None,
+    mask_root: Optional[PathLike] = None,
+    scores: Optional[PathLike] = None,
+    allow_missing: bool = False,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Score stored maps against the metadata of a split.
+
+    Whether the split has boxes (box scores) or masks (PxAP) is read off its
+    metadata. A map of 224 x 224 is taken as it is; others are enlarged first. See
+    :mod:`mmdgdm.evaluation.stored.scoremap_files` for the files, and
+    :mod:`mmdgdm.evaluation.functional.summary` for the scores.
+
+    Args:
+        scoremap_root: Folder of the maps, ``<root>/<image id>.npy``.
+        metadata: Folder of the split in the benchmark's text form.
+        settings: What is computed.
+        threshold: In place of that of the settings, a text: a number, or the path of
+            the ``.json`` result of val, which must be of the same kind, boxes or
+            masks.
+        mask_root: Folder that the mask paths of the metadata start from.
+        scores: A file of class scores (:mod:`mmdgdm.evaluation.stored.class_scores`).
+            Without it, scores that need the predicted class are left out.
+        allow_missing: Whether images without a map are left out and listed in the
+            result; otherwise they are an error.
+        workers: Number of processes. The result does not depend on it. With
+            several, a script must guard its own work by
+            ``if __name__ == "__main__"``.
+        progress: Called with the number of images done and of all images.
+
+    Returns:
+        ``metrics`` and ``curves`` by name, for boxes ``by_class`` and ``by_size``, and
+        ``evaluated``: counts, settings, missing images, versions.
+
+    Raises:
+        ConfigError: If an argument is malformed.
+        DataError: If a file is missing or malformed; names image and file.
+    """
+    _check_arguments(settings, workers)
+    split = read_split(metadata)
+    if threshold is not None:
+        metric = BOX_THRESHOLD if split.masks is None else MASK_THRESHOLD
+        settings = replace(settings, threshold=read_threshold(threshold, metric))
+    thresholds = make_thresholds(settings.interval)
+    _check_mask_root(split, metadata, mask_root)
+    jobs, missing = _make_jobs(
+        split, scoremap_root, scores, settings.topk, allow_missing
+    )
+    root = None if mask_root is None else Path(mask_root)
+    work = partial(_evaluate_chunk, settings, root)
+    outcomes, done = [], 0
+    for outcome in _run(work, jobs, workers):
+        outcomes.append(outcome)
+        done += outcome.num_images
+        progress(done, len(jobs))
+    if split.masks is None:
+        topk = () if scores is None else settings.topk
+        result, num_constant = _box_result(outcomes, settings, thresholds, topk)
+    else:
+        result, num_constant = _mask_result(outcomes, settings, thresholds, jobs)
+    result["evaluated"] = {
+        "images": len(jobs),
+        "classes": len({job.label for job in jobs}),
+        "missing": missing,
+        "resized": sum(outcome.num_resized for outcome in outcomes),
+        "constant": num_constant,
+        "scoremap_root": str(scoremap_root),
+        "metadata": str(metadata),
+        "mask_root": None if root is None else str(root),
+        "scores": None if scores is None else str(scores),
+        **asdict(settings),
+        "versions": _versions(),
+    }
+    return result
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "mmdgdm": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def _check_arguments(settings: EvaluationSettings, workers: int) -> None:
+    check_box_settings(settings.iou_thresholds, settings.topk, settings.threshold)
+    if not isinstance(workers, int) or workers < 1:
+        raise ConfigError(
+            f"Expected `workers` to be a positive integer, but got {workers!r}."
+        )
+
+
+def _check_mask_root(
+    split: SplitMetadata, metadata: PathLike, mask_root: Optional[PathLike]
+) -> None:
+    if split.masks is not None and mask_root is None:
+        raise ConfigError(
+            f"Expected `mask_root` to be given, since {metadata} lists masks."
+        )
+    if split.masks is None and mask_root is not None:
+        raise ConfigError(
+            f"Expected `mask_root` only where metadata lists masks, but {metadata} "
+            "lists boxes."
+        )
+
+
+def _make_jobs(
+    split: SplitMetadata,
+    scoremap_root: PathLike,
+    scores: Optional[PathLike],
+    topk: Sequence[int],
+    allow_missing: bool,
+) -> tuple[list[_Job], list[str]]:
+    """One job per image with a map, and the ids of the others."""
+    paths = find_scoremaps(scoremap_root, split.image_ids)
+    missing = [image_id for image_id, path in paths.items() if path is None]
+    if missing and (not allow_missing or len(missing) == len(paths)):
+        names = ", ".join(repr(name) for name in missing[:_NUM_SHOWN])
+        more = ", ..." if len(missing) > _NUM_SHOWN else ""
+        raise DataError(
+            f"Expected a score map (.npy) in {scoremap_root} for each of "
+            f"{len(paths)} images, but {len(missing)} have none: {names}{more}."
+        )
+    present = [name for name, path in paths.items() if path is not None]
+    ranks = {} if scores is None else _ranks(split, scores, present, topk)
+    masks = split.masks or {}
+    jobs = [
+        _Job(
+            image_id,
+            path,
+            split.labels[image_id],
+            ranks.get(image_id),
+            split.image_sizes.get(image_id, EVAL_SIZE),
+            split.boxes.get(image_id, []),
+            masks.get(image_id, []),
+        )
+        for image_id, path in paths.items()
+        if path is not None
+    ]
+    return jobs, missing
+
+
+def _ranks(
+    split: SplitMetadata,
+    scores: PathLike,
+    image_ids: Sequence[str],
+    topk: Sequence[int],
+) -> dict[str, int]:
+    """The place of each image's class by score."""
+    by_image = read_class_scores(scores)
+    num_classes = min(map(len, by_image.values()), default=0)
+    if max(topk, default=1) > num_classes:
+        raise ConfigError(
+            f"Expected `topk` to be at most the number of classes in {scores}, "
+            f"{num_classes}, but got {tuple(topk)}."
+        )
+    ranks = {}
+    for image_id in image_ids:
+        if image_id not in by_image:
+            raise DataError(
+                f"Image {image_id!r}: Expected {scores} to hold its class scores, but "
+                "got none."
+            )
+        try:
+            ranks[image_id] = label_rank(by_image[image_id], split.labels[image_id])
+        except DataError as error:
+            raise DataError(f"Image {image_id!r} in {scores}: {error}") from error
+    return ranks
+
+
+def _run(
+    work: Callable[[list[_Job]], _Outcome], jobs: list[_Job], workers: int
+) -> Iterator[_Outcome]:
+    """Work on the jobs in chunks, in their order, in one or several processes."""
+    chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
+    if workers == 1:
+        yield from map(work, chunks)
+        return
+    # Processes start afresh: a copy of one that runs threads, such as those of torch,
+    # may wait for a lock forever.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_use_one_thread
+    )
+    try:
+        yield from pool.map(work, chunks)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _use_one_thread() -> None:
+    """Each process has a core to itself: threads of OpenCV would only compete."""
+    cv2.setNumThreads(1)
+
+
+def _evaluate_chunk(
+    settings: EvaluationSettings, mask_root: Optional[Path], jobs: list[_Job]
+) -> _Outcome:
+    thresholds = make_thresholds(settings.interval)
+    records, pixels, num_resized = [], [], 0
+    for job in jobs:
+        try:
+            stored = read_scoremap(job.path)
+            if mask_root is not None:
+                mask = _read_mask(mask_root, job)
+                pixels.append(
+                    count_pixels(stored.scores, mask, thresholds, settings.threshold)
+                )
+            else:
+                records.append(_box_record(settings, job, stored.scores))
+        except DataError as error:
+            raise DataError(f"Image {job.image_id!r}: {error}") from error
+        num_resized += stored.was_resized
+    total = add_counts(pixels) if pixels else None
+    return _Outcome(len(jobs), num_resized, records, total)
+
+
+def _box_record(
+    settings: EvaluationSettings, job: _Job, scores: NDArray[np.float64]
+) -> bytes:
+    return make_record(
+        quantize_scoremap(scores),
+        scale_boxes(job.boxes, job.image_size, EVAL_SIZE),
+        job.label,
+        job.rank,
+        settings.iou_thresholds,
+        settings.threshold,
+    )
+
+
+def _read_mask(mask_root: Path, job: _Job) -> NDArray[np.uint8]:
+    """Merge the masks of an image at the size of evaluation."""
+
+    def read(name: str) -> NDArray[np.uint8]:
+        path = mask_root / name
+        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
+        if mask is None:
+            raise DataError(f"Expected {path} to be a readable picture of a mask.")
+        return np.asarray(mask, dtype=np.uint8)
+
+    ignored = [name for _, name in job.masks if name]
+    return merge_masks(
+        [read(name) for name, _ in job.masks],
+        ignore=read(ignored[0]) if ignored else None,
+    )
+
+
+def _box_result(
+    outcomes: Iterable[_Outcome],
+    settings: EvaluationSettings,
+    thresholds: NDArray[np.float64],
+    topk: Sequence[int],
+) -> tuple[dict[str, Any], int]:
+    records = [record for outcome in outcomes for record in outcome.records]
+    summary = summarize_boxes(
+        read_records(records),
+        thresholds,
+        settings.iou_thresholds,
+        topk,
+        settings.threshold,
+    )
+    result = {
+        "metrics": summary.metrics,
+        "by_size": summary.by_size,
+        "by_class": summary.by_class,
+        "curves": {"thresholds": thresholds, **summary.curves},
+    }
+    return result, summary.num_constant
+
+
+def _mask_result(
+    outcomes: Iterable[_Outcome],
+    settings: EvaluationSettings,
+    thresholds: NDArray[np.float64],
+    jobs: Sequence[_Job],
+) -> tuple[dict[str, Any], int]:
+    counts = add_counts(o.pixels for o in outcomes if o.pixels is not None)
+    summary = summarize_pixels(counts, thresholds, settings.threshold)
+    metrics = dict(summary.metrics)
+    ranks = np.array([job.rank for job in jobs if job.rank is not None])
+    if len(ranks):
+        for k in settings.topk:
+            metrics[f"Top-{k} Cls"] = float(
+                percentages(int((ranks < k).sum()), len(ranks))
+            )
+    curves = {"thresholds": thresholds, **summary.curves}
+    return {"metrics": metrics, "curves": curves}, summary.num_constant

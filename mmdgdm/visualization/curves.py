@@ -1,0 +1,80 @@
+"""Plot what an evaluation of stored maps found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Union
+
+from matplotlib.figure import Figure
+
+from mmdgdm.errors import ConfigError
+
+#: What is drawn of all curves.
+_BOX_CURVES = ("GT-known", "Top-1 Loc", "MaxBoxAccV2@0.3", "MaxBoxAccV2@0.7")
+_PIXEL_CURVES = ("Pixel precision", "Pixel recall", "Pixel IoU")
+
+
+def plot_curves(result: Mapping[str, Any]) -> Figure:
+    """Draw scores over the threshold, with their best points and the fixed one.
+
+    Args:
+        result: From :func:`mmdgdm.evaluation.stored.evaluate.evaluate_scoremaps`.
+
+    Returns:
+        A matplotlib figure that no window shows.
+    """
+    curves, metrics = result["curves"], result["metrics"]
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    for name in (*_BOX_CURVES, *_PIXEL_CURVES):
+        if name not in curves:
+            continue
+        (line,) = axes.plot(curves["thresholds"], curves[name], label=name)
+        if f"{name} threshold" in metrics:
+            point = metrics[f"{name} threshold"], metrics[name]
+            axes.plot(*point, "o", color=line.get_color())
+    fixed = result["evaluated"]["threshold"]
+    if fixed is not None:
+        axes.axvline(fixed, color="0.5", linestyle="--", label=f"fixed at {fixed:g}")
+    axes.set(xlim=(0, 1), ylim=(0, 101), xlabel="threshold", ylabel="percent")
+    axes.set_title(f"{result['evaluated']['images']} images; dots are the best points")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def check_plot_path(path: Union[str, Path, None]) -> None:
+    """Check before a long evaluation that its plot can be written.
+
+    Args:
+        path: The file to be written, or ``None`` for none.
+
+    Raises:
+        ConfigError: If its ending is not that of a picture, or it is a folder.
+    """
+    if path is None:
+        return
+    endings = sorted(Figure().canvas.get_supported_filetypes())
+    if Path(path).suffix.lstrip(".") not in endings or Path(path).is_dir():
+        raise ConfigError(
+            f"Expected `--plot` to be a file that ends in one of {', '.join(endings)}, "
+            f"but got {path}."
+        )
+
+
+def save_curves(result: Mapping[str, Any], path: Union[str, Path]) -> None:
+    """Write :func:`plot_curves` as a picture.
+
+    Args:
+        result: From :func:`mmdgdm.evaluation.stored.evaluate.evaluate_scoremaps`.
+        path: The file; its ending chooses the format. Missing folders are made.
+
+    Raises:
+        ConfigError: If the file cannot be written.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        plot_curves(result).savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The plot cannot be written to {path} ({error}).") from error

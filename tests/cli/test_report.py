@@ -1,0 +1,97 @@
+"""Metrics as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mmdgdm.cli.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.errors import ConfigError
+
+
+def test_table_shows_values_and_thresholds_beside_each_other():
+    table = format_metrics({"GT-known": 61.5, "GT-known threshold": 0.25, "n": 7})
+    assert table.splitlines() == [
+        "| metric   | value | threshold |",
+        "|----------|-------|-----------|",
+        "| GT-known | 61.50 |     0.250 |",
+        "| n        |     7 |           |",
+    ]
+
+
+def test_table_without_thresholds_has_two_columns():
+    table = format_metrics({"accuracy/top1": np.float64(50)})
+    assert table.splitlines()[0] == "| metric        | value |"
+
+
+def test_known_metrics_come_first_and_others_keep_their_order():
+    keys = ["z", "wsol/MaxBoxAccV2", "MaxBoxAcc", "b", "Top-1 Loc", "GT-known"]
+    table = format_metrics(dict.fromkeys([*keys, "wsol/Top-1 Cls"], 1.0))
+    shown = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+    expected = ["wsol/Top-1 Cls", "GT-known", "Top-1 Loc", "MaxBoxAcc"]
+    assert shown == [*expected, "wsol/MaxBoxAccV2", "z", "b"]
+
+
+def test_threshold_without_its_metric_is_a_row_of_its_own():
+    table = format_metrics({"MaxBoxAcc threshold": 0.2})
+    assert "| MaxBoxAcc threshold |  0.20 |" in table
+
+
+def test_table_is_never_cut_and_stays_plain(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    name = "a [bold]name[/bold] " + "x" * 150
+    table = format_metrics({name: 1.0})
+    assert name in table
+    assert table.isascii()
+    assert "\x1b" not in table
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (torch.tensor(1.0), "1.00"),
+        (np.arange(3), "3 values"),
+        (float("nan"), "nan"),
+        ("text", "text"),
+    ],
+)
+def test_values_of_other_types_are_shown(value, text):
+    assert format_metrics({"m": value}).splitlines()[-1].split("|")[2].strip() == text
+
+
+def test_empty_metrics_are_an_empty_table():
+    assert len(format_metrics({}).splitlines()) == 2
+
+
+def test_file_holds_numbers_and_lists(tmp_path):
+    path = tmp_path / "new" / "metrics.json"
+    metrics = {
+        "a": np.float32(0.5),
+        "b": torch.tensor([1, 2]),
+        "c": float("inf"),
+        "d": {"e": (np.int64(3), "x")},
+    }
+    save_metrics(metrics, path)
+    expected = {"a": 0.5, "b": [1, 2], "c": None, "d": {"e": [3, "x"]}}
+    assert json.loads(path.read_text()) == expected
+
+
+def test_file_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"cannot be written to .*metrics\.json"):
+        save_metrics({}, tmp_path / "file" / "metrics.json")
+
+
+@pytest.mark.parametrize("path", ["metrics.pkl", "metrics", "."])
+def test_path_of_the_file_is_checked_beforehand(path):
+    with pytest.raises(ConfigError, match=r"`--out` to be a \.json file, but got"):
+        check_metrics_path(path)
+
+
+def test_good_or_no_path_passes():
+    check_metrics_path(None)
+    check_metrics_path("metrics.json")

@@ -1,0 +1,203 @@
+"""What the options of the command line change in a config."""
+
+from __future__ import annotations
+
+import pytest
+from mmengine.config import Config
+
+from mmdgdm.engine.setup.overrides import (
+    add_scoremap_dump,
+    add_visualization,
+    disable_validation,
+    enable_amp,
+    enable_auto_scale_lr,
+    set_resume,
+    set_seed,
+    set_work_dir,
+    use_split,
+)
+from mmdgdm.errors import CheckpointError, ConfigError
+
+
+@pytest.mark.parametrize(
+    ("option", "in_config", "expected"),
+    [
+        ("a", "b", "a"),
+        (None, "b", "b"),
+        (None, None, "work_dirs/dgdm_cub"),
+    ],
+)
+def test_work_dir_is_taken_in_order(option, in_config, expected):
+    cfg = Config(dict(work_dir=in_config))
+    set_work_dir(cfg, option, "configs/dgdm/dgdm_cub.py")
+    assert cfg.work_dir == expected
+
+
+def test_seed_keeps_other_settings():
+    cfg = Config(dict(randomness=dict(deterministic=True, seed=1)))
+    set_seed(cfg, 0)
+    assert cfg.randomness == dict(deterministic=True, seed=0)
+
+
+def test_no_seed_changes_nothing():
+    cfg = Config(dict())
+    set_seed(cfg, None)
+    assert "randomness" not in cfg
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """An output folder whose newest checkpoint is epoch_2.pth."""
+    (tmp_path / "epoch_2.pth").write_bytes(b"")
+    (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_2.pth"))
+    return tmp_path
+
+
+def test_auto_resume_takes_the_newest_checkpoint(work_dir):
+    cfg = Config(dict(work_dir=str(work_dir), load_from="pretrained.pth"))
+    set_resume(cfg, "auto")
+    assert cfg.resume is True
+    assert cfg.load_from == str(work_dir / "epoch_2.pth")
+
+
+def test_auto_resume_without_a_checkpoint_starts_as_the_config_says(tmp_path):
+    cfg = Config(dict(work_dir=str(tmp_path), load_from="pretrained.pth", resume=True))
+    set_resume(cfg, "auto")
+    assert cfg.resume is False
+    assert cfg.load_from == "pretrained.pth"
+
+
+def test_auto_resume_from_a_deleted_checkpoint_is_an_error(work_dir):
+    (work_dir / "epoch_2.pth").unlink()
+    with pytest.raises(CheckpointError, match=r"epoch_2\.pth does not exist"):
+        set_resume(Config(dict(work_dir=str(work_dir))), "auto")
+
+
+def test_resume_takes_the_named_checkpoint(work_dir):
+    cfg = Config(dict(work_dir="elsewhere"))
+    set_resume(cfg, str(work_dir / "epoch_2.pth"))
+    assert cfg.resume is True
+    assert cfg.load_from == str(work_dir / "epoch_2.pth")
+
+
+def test_no_resume_changes_nothing():
+    cfg = Config(dict())
+    set_resume(cfg, None)
+    assert cfg.to_dict() == {}
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "loss_scale"),
+    [
+        (dict(optimizer=dict(type="SGD")), "dynamic"),
+        (dict(type="OptimWrapper", loss_scale=512.0), 512.0),
+        (dict(type="AmpOptimWrapper"), "dynamic"),
+    ],
+)
+def test_amp_replaces_the_plain_wrapper(wrapper, loss_scale):
+    cfg = Config(dict(optim_wrapper=wrapper))
+    enable_amp(cfg)
+    expected = {**wrapper, "type": "AmpOptimWrapper", "loss_scale": loss_scale}
+    assert cfg.optim_wrapper == expected
+
+
+def test_amp_refuses_other_wrappers():
+    cfg = Config(dict(optim_wrapper=dict(type="ApexOptimWrapper")))
+    with pytest.raises(ConfigError, match="to be OptimWrapper for `--amp`, but got Ap"):
+        enable_amp(cfg)
+
+
+def test_learning_rate_is_scaled_if_the_base_is_known():
+    cfg = Config(dict(auto_scale_lr=dict(base_batch_size=32)))
+    enable_auto_scale_lr(cfg)
+    assert cfg.auto_scale_lr == dict(base_batch_size=32, enable=True)
+
+
+@pytest.mark.parametrize("keys", [dict(), dict(auto_scale_lr=dict(enable=False))])
+def test_learning_rate_needs_a_base(keys):
+    with pytest.raises(ConfigError, match=r"auto_scale_lr\.base_batch_size"):
+        enable_auto_scale_lr(Config(keys))
+
+
+def test_validation_is_left_out_with_the_choice_of_the_best():
+    hooks = dict(checkpoint=dict(interval=1, save_best="auto"))
+    cfg = Config(
+        dict(val_dataloader=1, val_cfg=1, val_evaluator=1, default_hooks=hooks)
+    )
+    disable_validation(cfg)
+    assert cfg.val_dataloader is cfg.val_cfg is cfg.val_evaluator is None
+    assert cfg.default_hooks.checkpoint == dict(interval=1)
+
+
+def test_validation_is_left_out_of_a_config_without_hooks():
+    cfg = Config(dict())
+    disable_validation(cfg)
+    assert cfg.val_cfg is None
+
+
+def _splits(**changes) -> Config:
+    keys = dict(
+        val_dataloader=dict(name="val"),
+        val_evaluator=dict(name="val"),
+        val_cfg=dict(type="ValLoop", fp16=True),
+        test_dataloader=dict(name="test"),
+        test_evaluator=dict(name="test"),
+        test_cfg=dict(),
+    )
+    return Config({**keys, **changes})
+
+
+def test_test_split_is_the_config_as_it_is():
+    cfg = _splits()
+    use_split(cfg, "test")
+    assert cfg.to_dict() == _splits().to_dict()
+
+
+def test_val_split_takes_the_place_of_the_test():
+    cfg = _splits()
+    use_split(cfg, "val")
+    assert cfg.test_dataloader.name == "val"
+    assert cfg.test_evaluator.name == "val"
+    assert cfg.test_cfg == dict(fp16=True)
+    # The threshold that val itself chose says nothing about val.
+    hook = dict(type="mmdgdm.CalibrationHook", use_in_test=False)
+    assert cfg.custom_hooks == [hook]
+
+
+@pytest.mark.parametrize("key", ["val_dataloader", "val_evaluator", "val_cfg"])
+def test_val_split_must_be_in_the_config(key):
+    with pytest.raises(ConfigError, match=rf"to set `{key}` for `--split val`"):
+        use_split(_splits(**{key: None}), "val")
+
+
+@pytest.mark.parametrize(
+    ("number", "settings"),
+    [(None, dict(out_dir="d")), (3, dict(out_dir="d", num_images=3))],
+)
+def test_visualization_is_one_more_hook(number, settings):
+    cfg = Config(dict(custom_hooks=[dict(type="EMAHook")]))
+    add_visualization(cfg, "d", number)
+    hook = dict(type="mmdgdm.WSOLVisualizationHook", **settings)
+    assert cfg.custom_hooks == [dict(type="EMAHook"), hook]
+
+
+def test_visualization_that_the_config_has_is_redirected():
+    hook = dict(type="mmdgdm.WSOLVisualizationHook", out_dir="old", threshold=0.2)
+    cfg = Config(dict(custom_hooks=[hook]))
+    add_visualization(cfg, "new")
+    assert cfg.custom_hooks == [{**hook, "out_dir": "new"}]
+
+
+def test_no_visualization_changes_nothing():
+    cfg = Config(dict())
+    add_visualization(cfg, None)
+    assert cfg.to_dict() == {}
+
+
+def test_dump_is_one_more_hook():
+    cfg = Config(dict(custom_hooks=[dict(type="EMAHook")]))
+    add_scoremap_dump(cfg, None)
+    assert cfg.custom_hooks == [dict(type="EMAHook")]
+    add_scoremap_dump(cfg, "maps")
+    hook = dict(type="mmdgdm.ScoremapDumpHook", out_dir="maps")
+    assert cfg.custom_hooks == [dict(type="EMAHook"), hook]

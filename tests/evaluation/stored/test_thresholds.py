@@ -1,0 +1,125 @@
+"""Thresholds that go from val to test, as numbers and as result files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.stored.thresholds import (
+    BOX_THRESHOLD,
+    MASK_THRESHOLD,
+    calibrated_thresholds,
+    read_threshold,
+)
+
+
+def test_only_the_calibrating_entries_count():
+    metrics = {
+        "GT-known threshold": 0.1,
+        "MaxBoxAcc threshold": np.float32(0.25),
+        "MaxBoxAcc (fixed) threshold": 0.3,
+        "wsol/Pixel IoU threshold": 0.5,
+        "MaxBoxAccV2@0.5 threshold": 0.2,
+        "MaxBoxAcc": 70.0,
+    }
+    found = calibrated_thresholds(metrics)
+    assert found == {"MaxBoxAcc threshold": 0.25, "wsol/Pixel IoU threshold": 0.5}
+    assert all(type(value) is float for value in found.values())
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("0.25", 0.25), ("3e-1", 0.3)])
+def test_numbers(text, value):
+    assert read_threshold(text, BOX_THRESHOLD) == value
+
+
+@pytest.mark.parametrize("text", ["1", "-0.1", "25", "nan", "inf"])
+def test_numbers_out_of_range(text):
+    with pytest.raises(ConfigError, match=rf"\[0, 1\), but got {text}"):
+        read_threshold(text, BOX_THRESHOLD)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write what is no text as JSON; return the path as a string."""
+
+    def write(content):
+        path = tmp_path / "val.json"
+        text = content if isinstance(content, str) else json.dumps(content)
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"MaxBoxAcc threshold": 0.25, "MaxBoxAcc": 70.0},
+        {"metrics": {"MaxBoxAcc threshold": 0.25}, "MaxBoxAcc threshold": 0.9},
+        {"wsol/MaxBoxAcc threshold": 0.25, "GT-known threshold": 0.9},
+        {"Pixel IoU threshold": 0.9, "MaxBoxAcc threshold": 0.25},
+        {"MaxBoxAcc threshold": 0.25, "other/MaxBoxAcc threshold": 0.9},
+        {"MaxBoxAcc threshold": 0.25, "note": "text", "GT-known_classes": [1, 2]},
+    ],
+)
+def test_results_of_val(write, content):
+    assert read_threshold(write(content), BOX_THRESHOLD) == 0.25
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"MaxBoxAcc threshold": 0.25, "MaxBoxAcc (fixed) threshold": 0.625},
+        {"metrics": {"wsol/MaxBoxAcc (fixed) threshold": 0.625}},
+        {"metrics": {"Pixel IoU threshold": 0.5, "Pixel IoU (fixed) threshold": 0.625}},
+    ],
+)
+def test_results_at_a_fixed_threshold_are_no_val(write, content):
+    with pytest.raises(ConfigError, match=r"val.json.*at a fixed threshold, 0.625"):
+        read_threshold(write(content), BOX_THRESHOLD)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ("", "val.json"),
+        ("{", "val.json"),
+        ("[1, 2]", "got 0 such"),
+        ("3", "got 0 such"),
+        ("null", "got 0 such"),
+        ({}, "got 0 such"),
+        ({"metrics": [0.2]}, "got 0 such"),
+        ({"MaxBoxAcc": 70.0}, "got 0 such"),
+        ({"MaxBoxAcc threshold": None}, "got 0 such"),
+        ({"MaxBoxAcc threshold": "high"}, "got 0 such"),
+        ({"MaxBoxAcc (fixed) threshold": [0.2]}, "got 0 such"),
+        ({"a/MaxBoxAcc threshold": 0.1, "b/MaxBoxAcc threshold": 0.2}, "got 2 such"),
+        ({"MaxBoxAcc threshold": 25}, r"\[0, 1\), but got .*val.json"),
+    ],
+)
+def test_files_that_hold_no_threshold(write, content, match):
+    with pytest.raises(ConfigError, match=match):
+        read_threshold(write(content), BOX_THRESHOLD)
+
+
+@pytest.mark.parametrize("prefix", ["", "wsol/"])
+def test_boxes_and_masks_have_thresholds_of_their_own(write, prefix):
+    both = {BOX_THRESHOLD: 0.25, prefix + MASK_THRESHOLD: 0.5, "PxAP": None}
+    path = write({"metrics": both})
+    assert read_threshold(path, BOX_THRESHOLD) == 0.25
+    assert read_threshold(path, MASK_THRESHOLD) == 0.5
+    path = write({prefix + MASK_THRESHOLD: 0.5})
+    with pytest.raises(
+        ConfigError, match=rf"{BOX_THRESHOLD}.*'{prefix}{MASK_THRESHOLD}'"
+    ):
+        read_threshold(path, BOX_THRESHOLD)
+
+
+def test_files_that_are_not_readable(tmp_path):
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    for name in ("nowhere.json", "", "binary.json"):
+        with pytest.raises(ConfigError, match=r"to be a number or the .json result"):
+            read_threshold(str(tmp_path / name), BOX_THRESHOLD)

@@ -1,0 +1,68 @@
+"""The plot of gains, from made-up results."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+
+
+@pytest.fixture
+def gains(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    return importlib.import_module("gains")
+
+
+def store(path, prefix, under, scores):
+    runs = {}
+    for seed, score in scores.items():
+        names = ("MaxBoxAcc (fixed)", "GT-known (fixed)")
+        runs[seed] = {
+            "val": {
+                f"{prefix}Under-coverage": under,
+                f"{prefix}MaxBoxAcc threshold": 0.2,
+            },
+            "test": {f"{prefix}{name}": score for name in names},
+        }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"search": None, "values": {}, "runs": runs}))
+
+
+def test_gains_are_paired_by_seed(gains, monkeypatch, tmp_path, capsys):
+    store(tmp_path / "toy/cam.json", "", 25.0, {"0": 50.0, "1": 60.0, "2": 0.0})
+    store(tmp_path / "toy/dgdm.json", "", 5.0, {"0": 55.0, "1": 71.0})
+    store(tmp_path / "raccoon/cam.json", "top1/", 7.0, {"0": 80.0})
+    store(tmp_path / "raccoon/dgdm.json", "top1/", 7.0, {"0": 78.5})
+    store(tmp_path / "toy_dials/body_cue=0.5/cam.json", "", 30.0, {"0": 40.0})
+    store(tmp_path / "toy_dials/default/cam.json", "", 30.0, {"0": 40.0})
+    store(tmp_path / "toy_dials/default/dgdm.json", "", 30.0, {"0": 40.0})
+    alone = tmp_path / "raccoon/dgdm-nobackgroundloss.json"
+    store(alone, "top1/", 7.0, {"0": 81.0})
+    points = [(case.name, case.group, case.gains()) for case in gains.cases(tmp_path)]
+    # Without DGDM, or as the toy is anyway, there is no point.
+    assert points == [
+        ("toy", "data sets, erasing", [5.0, 11.0]),
+        ("raccoon", "data sets, erasing", [1.0]),
+        ("raccoon", "data sets, BackgroundLoss too", [-1.5]),
+    ]
+    found = {case.name: case for case in gains.cases(tmp_path)}
+    assert found["toy"].seen("Under-coverage") == 25.0
+    arguments = ["gains.py", str(tmp_path / "p.png"), "--results", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    gains.main()
+    assert (
+        "raccoon (data sets, erasing): Under-coverage 7.00" in capsys.readouterr().out
+    )
+    assert (tmp_path / "p.png").stat().st_size > 10000
+
+
+def test_no_results_are_an_error(gains, monkeypatch, tmp_path):
+    arguments = ["gains.py", str(tmp_path / "p.png"), "--results", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit, match="no results of CAM and DGDM"):
+        gains.main()

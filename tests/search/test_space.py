@@ -1,0 +1,196 @@
+"""Reading a space file, and its keys against a config."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmdgdm.engine.setup.config_check import load_config
+from mmdgdm.errors import ConfigError
+from mmdgdm.search.check import check_searchable, check_space, without_test
+from mmdgdm.search.space import Dimension, grid_settings, read_space
+
+
+def write(tmp_path, text):
+    path = tmp_path / "space.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_every_kind_is_read_in_order(tmp_path):
+    text = "b: {uniform: [0, 1]}\na: {log_uniform: [1e-4, 1]}\n"
+    text += "c: {int: [2, 4]}\nd: {choice: [plain, 1, true, null, [0, 16]]}\n"
+    assert list(read_space(write(tmp_path, text)).values()) == [
+        Dimension("b", "uniform", (0.0, 1.0)),
+        Dimension("a", "log_uniform", (1e-4, 1.0)),
+        Dimension("c", "int", (2, 4)),
+        Dimension("d", "choice", ("plain", 1, True, None, [0, 16])),
+    ]
+
+
+def test_json_is_read_too(tmp_path):
+    path = tmp_path / "space.json"
+    path.write_text(json.dumps({"a": {"uniform": [1e-5, 0.5]}}))
+    assert read_space(path) == {"a": Dimension("a", "uniform", (1e-5, 0.5))}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: {uniform: [1, 0]}", "low < high"),
+        ("a: {int: [3, 3]}", "the range is empty or a single point"),
+        ("a: {int: [0, 1.5]}", "two whole numbers"),
+        ("a: {uniform: [0]}", "two finite numbers"),
+        ("a: {uniform: [0, .inf]}", "two finite numbers"),
+        ("a: {uniform: [false, true]}", "two finite numbers"),
+        ("a: {log_uniform: [0, 1]}", "above 0"),
+        ("a: {choice: []}", "an empty list"),
+        ("a: {choice: [1, 1]}", "got 1 twice"),
+        ("a: {choice: [{b: 1}]}", "or a list of these"),
+        ("a: {normal: [0, 1]}", "{uniform: [...]}"),
+        ("a: {uniform: [0, 1], int: [0, 1]}", "Expected one of"),
+    ],
+)
+def test_a_wrong_range_names_file_and_key(tmp_path, text, sentence):
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        read_space(path)
+    assert str(caught.value).startswith(f"Space file {path}, `a`: ")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: {int: [0, 1]}\na: {int: [0, 2]}", "`a` stands twice"),
+        ("a: [", "cannot be read"),
+        ("[1]", "to map keys of the config"),
+        ("", "to map keys of the config"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path, text, sentence):
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=str(path)) as caught:
+        read_space(path)
+    assert sentence in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"gone\.yaml cannot be read"):
+        read_space(tmp_path / "gone.yaml")
+
+
+def test_a_grid_of_real_numbers_is_refused():
+    with pytest.raises(ConfigError, match="`a` to be `choice` or `int`"):
+        grid_settings({"a": Dimension("a", "uniform", (0.0, 1.0))})
+
+
+METHODS = ("acol", "adl", "dgdm", "has")
+SPACES = Path(__file__).resolve().parents[2] / "configs" / "_search_"
+STAMPS = sorted((SPACES / "stamps").iterdir())
+
+
+@pytest.fixture(scope="module")
+def load(repo_root):
+    return lambda m: load_config(
+        repo_root / f"configs/{m}/{m}_resnet18_1xb32-12e_toy.py"
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_shipped_spaces_fit_their_toy_config(method, load):
+    path = SPACES / f"{method}.yaml"
+    cfg = load(method)
+    check_searchable(cfg)
+    check_space(read_space(path), cfg, str(path))
+
+
+def test_every_shipped_space_is_checked():
+    found = {path.stem for path in SPACES.glob("*.yaml")}
+    assert found == set(METHODS)
+
+
+@pytest.mark.parametrize("path", STAMPS, ids=lambda path: path.stem)
+def test_shipped_spaces_of_stamps_fit_their_config(path, repo_root):
+    name = f"{path.stem}_efficientnet-lite0_1xb32-4e_stamps.py"
+    cfg = load_config(repo_root / "configs" / path.stem / name)
+    check_searchable(cfg)
+    space = read_space(path)
+    check_space(space, cfg, str(path))
+    # First, so that all methods draw the same rates.
+    assert next(iter(space)) == "optim_wrapper.optimizer.lr"
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("modl.head.num_classes", "is not a key of the config; did you mean `model`?"),
+        ("model.stage_neks.0.cagd.drop_prob", "stage_neks"),
+        ("model.stage_necks.1.cagd.drop_prob", "has the indices 0 to 0"),
+        (
+            "model.stage_necks.0.drop_rate",
+            "is a mmdgdm.DGDM, which takes no `drop_rate`",
+        ),
+        ("model.stage_necks.0.sagd.block_sise", "takes no `block_sise`"),
+        ("optim_wrapper.optimizer.momentun", "did you mean `momentum`?"),
+        (
+            "model.backbone.strides.1",
+            "is one value of the list `model.backbone.strides`",
+        ),
+        ("train_cfg.max_epoch", "max_epoch"),
+        ("model.head", "is a whole section"),
+        ("train_pipeline.0.prob", "is a variable of the config file"),
+        ("test_evaluator.threshold", "the search never touches the test set"),
+        ("val_dataloader.batch_size", "different validations"),
+        ("randomness.seed", "the seed is set by --seed"),
+    ],
+)
+def test_a_key_that_changes_nothing_names_file_and_key(key, sentence, load):
+    space = {key: Dimension(key, "uniform", (0.1, 0.2))}
+    with pytest.raises(ConfigError) as caught:
+        check_space(space, load("dgdm"), "my.yaml")
+    assert str(caught.value).startswith(f"Space file my.yaml: `{key}` ")
+    assert sentence in str(caught.value)
+
+
+def test_a_key_beside_given_ones_of_the_same_dict_is_known(load):
+    cfg = load("dgdm")
+    cfg.model.stage_necks[0]["sagd"] = dict(block_size=5)
+    for name, known in (("drop_prob", True), ("drop_porb", False)):
+        key = f"model.stage_necks.0.sagd.{name}"
+        space = {key: Dimension(key, "uniform", (0.1, 0.2))}
+        if known:
+            check_space(space, cfg, "my.yaml")
+        else:
+            with pytest.raises(ConfigError, match="takes no `drop_porb`"):
+                check_space(space, cfg, "my.yaml")
+    assert cfg.model.stage_necks[0].sagd == dict(block_size=5)
+
+
+def test_a_key_within_another_is_refused(load):
+    keys = ("model.head.cam_targets", "model.head.cam_targets.0")
+    space = {key: Dimension(key, "choice", ("gt",)) for key in keys}
+    with pytest.raises(ConfigError, match=r"lies within `model\.head\.cam_targets`"):
+        check_space(space, load("cam"), "my.yaml")
+
+
+def test_a_config_without_validation_or_log_is_refused(load):
+    cfg = load("cam")
+    cfg.visualizer.vis_backends = [dict(type="TensorboardVisBackend")]
+    with pytest.raises(ConfigError, match="to hold a LocalVisBackend"):
+        check_searchable(cfg)
+    cfg = load("cam")
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    with pytest.raises(ConfigError, match="to set `val_dataloader` for a search"):
+        check_searchable(cfg)
+
+
+def test_the_copy_has_no_test_set_and_the_original_keeps_it(load):
+    cfg = load("cam")
+    reduced = without_test(cfg)
+    keys = ("test_dataloader", "test_cfg", "test_evaluator")
+    assert [reduced.get(key) for key in keys] == [None] * 3
+    assert cfg.test_dataloader.dataset.split == "test"
+    assert reduced.val_dataloader == cfg.val_dataloader

@@ -1,0 +1,131 @@
+"""One trial in a process of its own, with a small script in place of training."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+from mmengine.config import Config
+
+from mmdgdm.search.trial import TrainingTrials, TrialError, read_validations
+
+CFG = Config(dict(rate=0.0, test_dataloader=dict(a=1), test_cfg={}, test_evaluator={}))
+#: Notes its arguments and logs two validations, the last one with the rate it got.
+TRAIN = """
+import json, pathlib, sys
+from mmengine.config import Config
+cfg = Config.fromfile(sys.argv[1])
+folder = pathlib.Path(sys.argv[3])
+(folder / "argv").write_text(" ".join(sys.argv[4:]))
+out = folder / "20260101_000000" / "vis_data"
+out.mkdir(parents=True, exist_ok=True)
+lines = [dict(loss=1.0, iter=1, step=1), dict(acc=1.0, time=0.1, data_time=0.1, step=1),
+         dict(loss=1.0, iter=2, step=2), dict(acc=cfg.rate, time=0.1, step=2)]
+(out / "scalars.json").write_text("".join(json.dumps(line) + chr(10) for line in lines))
+"""
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(text, **more):
+        script = tmp_path / "train.py"
+        script.write_text(text)
+        return TrainingTrials(CFG, script, seed=7, **more)
+
+    return make
+
+
+def test_scores_of_each_validation_are_read(make, tmp_path):
+    folder = tmp_path / "trials" / "0000"
+    scores = make(TRAIN)({"rate": 42.5}, folder)
+    assert scores == [{"acc": 1.0}, {"acc": 42.5}]
+    assert (folder / "argv").read_text() == "--seed 7 --resume"
+
+
+def test_the_config_of_a_trial_has_no_test_set(make, tmp_path):
+    make(TRAIN)({"rate": 1.0}, tmp_path / "t")
+    cfg = Config.fromfile(tmp_path / "t" / "trial.py")
+    assert cfg.rate == 1.0
+    assert cfg.test_dataloader is cfg.test_cfg is cfg.test_evaluator is None
+    assert CFG.rate == 0.0
+    assert CFG.test_dataloader == dict(a=1)
+
+
+def test_scores_of_a_resumed_run_follow_each_other(tmp_path):
+    for name, score in (("20260102_000000", 2), ("20260101_000000", 1)):
+        (tmp_path / name / "vis_data").mkdir(parents=True)
+        (tmp_path / name / "vis_data" / "scalars.json").write_text(
+            f'{{"acc": {score}}}\n'
+        )
+    assert read_validations(tmp_path) == [{"acc": 1}, {"acc": 2}]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("raise SystemExit('error: no such data')", "^no such data; see "),
+        ("1 / 0", "^ZeroDivisionError: division by zero; see "),
+        ("raise SystemExit(3)", "^exit code 3; see "),
+        ("", "^the run did not validate; see "),
+    ],
+)
+def test_a_failed_run_tells_why_and_names_its_log(make, tmp_path, text, sentence):
+    with pytest.raises(TrialError, match=sentence) as caught:
+        make(text)({}, tmp_path / "t")
+    assert str(caught.value).endswith(str(tmp_path / "t" / "train.log"))
+
+
+SLEEP = """
+import pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+out = pathlib.Path(sys.argv[3]) / "child"
+out.with_suffix(".new").write_text(str(child.pid))
+out.with_suffix(".new").rename(out)
+time.sleep(60)
+"""
+
+
+def is_running(pid):
+    """Whether a process runs; one that waits to be collected has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            return stream.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
+def test_a_run_that_takes_too_long_ends_with_its_children(make, tmp_path):
+    with pytest.raises(TrialError, match="took more than 3 seconds"):
+        make(SLEEP, timeout=3)({}, tmp_path / "t")
+    pid = (tmp_path / "t" / "child").read_text()
+    wait_for(lambda: not is_running(pid))
+
+
+def test_cancelling_ends_running_trials_and_starts_no_other(make, tmp_path):
+    trials, caught = make(SLEEP), []
+
+    def run():
+        try:
+            trials({}, tmp_path / "t")
+        except TrialError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_for((tmp_path / "t" / "child").is_file)
+    trials.cancel()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert len(caught) == 1
+    with pytest.raises(TrialError, match="the search was stopped"):
+        trials({}, tmp_path / "u")

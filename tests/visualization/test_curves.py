@@ -1,0 +1,112 @@
+"""Plots of curves: what is drawn, and the file."""
+
+from __future__ import annotations
+
+import cv2
+import matplotlib.colors
+import numpy as np
+import pytest
+
+from mmdgdm.errors import ConfigError
+from mmdgdm.visualization.curves import check_plot_path, plot_curves, save_curves
+
+CUTS = np.arange(0, 1, 0.25)
+BOXES = {
+    "curves": {
+        "thresholds": CUTS,
+        "GT-known": np.array([10.0, 40.0, 40.0, 0.0]),
+        "MaxBoxAcc": np.array([10.0, 40.0, 40.0, 0.0]),
+        "MaxBoxAccV2@0.3": np.array([50.0, 40.0, 30.0, 20.0]),
+    },
+    "metrics": {
+        "GT-known": 40.0,
+        "GT-known threshold": 0.25,
+        "MaxBoxAccV2@0.3": 50.0,
+        "MaxBoxAccV2@0.3 threshold": 0.0,
+    },
+    "evaluated": {"images": 17, "threshold": None},
+}
+MASKS = {
+    "curves": {
+        "thresholds": CUTS,
+        "Pixel precision": np.array([10.0, 20.0, 30.0, np.nan]),
+        "Pixel recall": np.array([100.0, 60.0, 30.0, 0.0]),
+        "Pixel IoU": np.array([10.0, 17.0, 19.0, 0.0]),
+    },
+    "metrics": {"PxAP": 20.0, "Pixel IoU": 19.0, "Pixel IoU threshold": 0.5},
+    "evaluated": {"images": 3, "threshold": 0.375},
+}
+
+
+def lines_of(result):
+    (axes,) = plot_curves(result).axes
+    return axes, {line.get_label(): line for line in axes.get_lines()}
+
+
+def dots_of(axes):
+    dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
+    return {line.get_color(): line.get_xydata().tolist() for line in dots}
+
+
+@pytest.mark.parametrize(
+    ("result", "names"),
+    [
+        (BOXES, ["GT-known", "MaxBoxAccV2@0.3"]),
+        (MASKS, ["Pixel precision", "Pixel recall", "Pixel IoU"]),
+    ],
+)
+def test_curves_are_drawn_as_they_are(result, names):
+    axes, lines = lines_of(result)
+    for name in names:
+        x, y = lines[name].get_data()
+        assert np.array_equal(x, CUTS)
+        assert np.array_equal(y, result["curves"][name], equal_nan=True)
+    shown = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert shown[: len(names)] == names
+    assert str(result["evaluated"]["images"]) in axes.get_title()
+
+
+def test_dots_stand_at_the_best_points():
+    axes, lines = lines_of(BOXES)
+    colours = {
+        name: lines[name].get_color() for name in BOXES["curves"] if name in lines
+    }
+    assert dots_of(axes) == {
+        colours["GT-known"]: [[0.25, 40.0]],
+        colours["MaxBoxAccV2@0.3"]: [[0.0, 50.0]],
+    }
+    assert len({matplotlib.colors.to_rgb(colour) for colour in colours.values()}) == 2
+    axes, lines = lines_of(MASKS)
+    assert dots_of(axes) == {lines["Pixel IoU"].get_color(): [[0.5, 19.0]]}
+
+
+def test_the_fixed_threshold_is_marked():
+    _, lines = lines_of(MASKS)
+    assert set(lines["fixed at 0.375"].get_xdata()) == {0.375}
+    assert not [name for name in lines_of(BOXES)[1] if "fixed" in name]
+
+
+@pytest.mark.parametrize("result", [BOXES, MASKS])
+def test_the_file_is_a_picture(tmp_path, result):
+    path = tmp_path / "new" / "plot.png"
+    save_curves(result, path)
+    picture = cv2.imread(str(path))
+    assert picture.shape == (528, 768, 3)
+    # Not a blank sheet: several colours are in use.
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
+@pytest.mark.parametrize("name", ["plot.xyz", "file/plot.png", "folder.png"])
+def test_a_file_that_cannot_be_written(tmp_path, name):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(ConfigError, match=f"The plot cannot be written to .*{name}"):
+        save_curves(BOXES, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["plot", "plot.doc", "."])
+def test_the_ending_is_checked_before_the_work(tmp_path, name):
+    with pytest.raises(ConfigError, match="`--plot`"):
+        check_plot_path(tmp_path / name)
+    check_plot_path(tmp_path / "plot.png")
+    check_plot_path(None)
