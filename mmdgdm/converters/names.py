@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, Union
 
@@ -34,36 +34,33 @@ class Conversion(NamedTuple):
     left_out: list[str]
 
 
-def name_some(names: Collection[str]) -> str:
-    """List the first names for a message.
-
-    Args:
-        names: The names, in any order.
-
-    Returns:
-        The first three in alphabetical order, and an ellipsis if there are more.
-    """
-    shown = sorted(names)[:3]
-    return ", ".join(shown) + (", ..." if len(names) > len(shown) else "")
-
-
-def count_classes(state_dict: Mapping[str, Tensor], bias: str) -> int:
-    """Return the length of the last layer's bias.
+def make_head(
+    state_dict: Mapping[str, Tensor],
+    bias: str,
+    *,
+    in_channels: int,
+    head: str = "mmdgdm.WSOLHead",
+) -> dict[str, Any]:
+    """Make the config of the head that takes the last layer.
 
     Args:
         state_dict: Weights under their foreign names.
-        bias: Name of the bias.
+        bias: Name of the last layer's bias, whose length is the number of classes.
+        in_channels: Channels of the map before it.
+        head: Type of the head.
 
     Returns:
-        The number of classes; 1 if there is no such bias, which
+        The config; with one class if there is no such bias, which
         :func:`convert_names` then reports.
     """
-    return max(1, state_dict[bias].numel()) if bias in state_dict else 1
+    classes = max(1, state_dict[bias].numel()) if bias in state_dict else 1
+    return {"type": head, "num_classes": classes, "in_channels": in_channels}
 
 
 def convert_names(
     state_dict: Mapping[str, Tensor],
     rename: Rename,
+    *,
     backbone: dict[str, Any],
     head: Optional[dict[str, Any]],
     what: str,
@@ -93,7 +90,7 @@ def convert_names(
         target = rename(name)
         if target is None:
             left_out.append(name)
-        elif target not in wanted or target in (name, *converted):
+        elif target not in wanted or target in converted:
             unknown.append(name)
         elif not isinstance(tensor, Tensor):
             odd.append(f"{name} (no tensor)")
@@ -111,9 +108,10 @@ def convert_names(
         (odd, "name(s) of another shape"),
     ):
         if names:
+            more = ", ..." if len(names) > 3 else ""
             raise CheckpointError(
                 f"Expected the weights of {what}, but got {len(names)} {problem}: "
-                f"{name_some(names)}."
+                f"{', '.join(sorted(names)[:3])}{more}."
             )
     return Conversion(converted, dict(backbone), head, left_out)
 
@@ -157,31 +155,45 @@ def read_weights(source: PathLike) -> dict[str, Tensor]:
     return dict(weights)
 
 
-def write_weights(
-    target: PathLike, conversion: Conversion, meta: Mapping[str, Any]
-) -> Path:
-    """Write converted weights as a checkpoint, ``{'state_dict': ..., 'meta': ...}``.
+def convert_file(
+    convert: Callable[[str, Mapping[str, Tensor]], Conversion],
+    arch: str,
+    *,
+    source: PathLike,
+    target: PathLike,
+) -> Conversion:
+    """Write the weights of a foreign file as a checkpoint of this package.
+
+    The file holds ``{'state_dict': ..., 'meta': ...}``. Load the whole classifier
+    with ``load_from``, or the backbone alone with ``init_cfg=dict(
+    type='Pretrained', checkpoint=target, prefix='backbone')``.
 
     Args:
+        convert: Renames the weights, such as :func:`convert_torchvision`.
+        arch: The network, for ``convert``.
+        source: The foreign file.
         target: The file to write. Missing folders are made.
-        conversion: The weights and the configs that take them.
-        meta: What else the checkpoint says of itself.
 
     Returns:
-        The path of the written file.
+        What was written.
 
     Raises:
-        CheckpointError: If the target is a folder.
+        ConfigError: If ``arch`` is unknown.
+        CheckpointError: If the source is missing, unreadable or another model's, or
+            if the target is a folder.
     """
     target = Path(target)
     if target.is_dir():
         raise CheckpointError(f"Expected a file to write, but {target} is a folder.")
-    configs = {"backbone": conversion.backbone, "head": conversion.head}
+    conversion = convert(arch, read_weights(source))
+    meta = {
+        "backbone": conversion.backbone,
+        "head": conversion.head,
+        "source": Path(source).name,
+    }
     target.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(
-        {"state_dict": conversion.state_dict, "meta": {**configs, **meta}}, target
-    )
-    return target
+    torch.save({"state_dict": conversion.state_dict, "meta": meta}, target)
+    return conversion
 
 
 def describe(path: PathLike, conversion: Conversion) -> str:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from torch import Tensor
 
 from mmdgdm.converters.names import (
     Conversion,
-    PathLike,
     Rename,
     convert_names,
-    count_classes,
-    read_weights,
-    write_weights,
+    make_head,
 )
-from mmdgdm.errors import ConfigError
+from mmdgdm.utils.argument_checks import check_choice
 
 # The convolutions of the VGG16 in torchvision's `features` and in mmpretrain's, which
 # counts a convolution and its ReLU as one module.
@@ -148,42 +144,15 @@ def convert_torchvision(arch: str, state_dict: Mapping[str, Tensor]) -> Conversi
         ConfigError: If ``arch`` is unknown.
         CheckpointError: If a name is unknown, missing or of another shape.
     """
-    if arch not in _NETWORKS:
-        raise ConfigError(
-            f"Expected `arch` to be one of {list(TORCHVISION_ARCHS)}, but got {arch!r}."
-        )
+    check_choice("arch", arch, TORCHVISION_ARCHS)
     network = _NETWORKS[arch]
     head = None
     if network.bias:
-        classes = count_classes(state_dict, network.bias)
-        head = {
-            "type": "mmdgdm.WSOLHead",
-            "num_classes": classes,
-            "in_channels": network.in_channels,
-        }
+        head = make_head(state_dict, network.bias, in_channels=network.in_channels)
     return convert_names(
-        state_dict, network.rename, network.backbone, head, f"torchvision's {arch}"
+        state_dict,
+        network.rename,
+        backbone=network.backbone,
+        head=head,
+        what=f"torchvision's {arch}",
     )
-
-
-def convert_torchvision_file(
-    arch: str, source: PathLike, target: PathLike
-) -> Conversion:
-    """Write the weights of a torchvision file as a checkpoint of this package.
-
-    Args:
-        arch: One of :data:`TORCHVISION_ARCHS`.
-        source: The file of torchvision.
-        target: The file to write. Missing folders are made.
-
-    Returns:
-        What was written, as :func:`convert_torchvision` returns it.
-
-    Raises:
-        ConfigError: If ``arch`` is unknown.
-        CheckpointError: If the source is missing, unreadable or another model's, or
-            if the target is a folder.
-    """
-    conversion = convert_torchvision(arch, read_weights(source))
-    write_weights(target, conversion, {"source": Path(source).name})
-    return conversion

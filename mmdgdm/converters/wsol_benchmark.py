@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from torch import Tensor
 
 from mmdgdm.converters.names import (
     Conversion,
-    PathLike,
     convert_names,
-    count_classes,
-    read_weights,
-    write_weights,
+    make_head,
 )
 from mmdgdm.converters.torchvision import VGG16_CONVS, VGG16_TARGETS
-from mmdgdm.errors import CheckpointError, ConfigError
+from mmdgdm.errors import CheckpointError
+from mmdgdm.utils.argument_checks import check_choice
 
 #: The networks of the benchmark.
 BENCHMARK_ARCHS = ("inception_v3", "resnet50", "vgg16")
@@ -132,16 +129,6 @@ def _inception_v3(names: Iterable[str], method: str) -> _Layout:
 _LAYOUTS = {"vgg16": _vgg16, "resnet50": _resnet50, "inception_v3": _inception_v3}
 
 
-def _head(layout: _Layout, state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
-    is_acol = layout.method == "acol"
-    bias = "classifier_A.4.bias" if is_acol else f"{layout.last_layer}.bias"
-    return {
-        "type": "mmdgdm.ACoLHead" if is_acol else "mmdgdm.WSOLHead",
-        "num_classes": count_classes(state_dict, bias),
-        "in_channels": layout.in_channels,
-    }
-
-
 def convert_wsol_benchmark(arch: str, state_dict: Mapping[str, Tensor]) -> Conversion:
     """Rename the weights of a WSOL benchmark network for a classifier of this package.
 
@@ -169,18 +156,18 @@ def convert_wsol_benchmark(arch: str, state_dict: Mapping[str, Tensor]) -> Conve
         CheckpointError: If a name is unknown, missing or of another shape, or the
             file is of ACoL on VGG16, whose poolings :class:`VGGGAP` does not have.
     """
-    if arch not in _LAYOUTS:
-        raise ConfigError(
-            f"Expected `arch` to be one of {list(BENCHMARK_ARCHS)}, but got {arch!r}."
-        )
+    check_choice("arch", arch, BENCHMARK_ARCHS)
     layout = _LAYOUTS[arch](list(state_dict), _method(state_dict))
+    bias, head_type = f"{layout.last_layer}.bias", "mmdgdm.WSOLHead"
     rules = [(rf"^{layout.last_layer}\.", "head.fc."), *layout.rules]
     if layout.method == "acol":
+        bias, head_type = "classifier_A.4.bias", "mmdgdm.ACoLHead"
         rules = [
             (r"^classifier_A\.", "head.branch_a."),
             (r"^classifier_B\.", "head.branch_b."),
             *layout.rules,
         ]
+    head = make_head(state_dict, bias, in_channels=layout.in_channels, head=head_type)
 
     def rename(name: str) -> Optional[str]:
         if layout.method == "spg" and name.startswith(_SPG_GUIDES):
@@ -192,28 +179,6 @@ def convert_wsol_benchmark(arch: str, state_dict: Mapping[str, Tensor]) -> Conve
         return ""
 
     what = f"the WSOL benchmark's {arch} ({layout.method.upper()})"
-    head = _head(layout, state_dict)
-    return convert_names(state_dict, rename, layout.backbone, head, what)
-
-
-def convert_wsol_benchmark_file(
-    arch: str, source: PathLike, target: PathLike
-) -> Conversion:
-    """Write a checkpoint of the WSOL benchmark's code as one of this package.
-
-    Args:
-        arch: One of :data:`BENCHMARK_ARCHS`.
-        source: The benchmark's file, ``{'state_dict': ..., 'epoch': ...}``.
-        target: The file to write. Missing folders are made.
-
-    Returns:
-        What was written, as :func:`convert_wsol_benchmark` returns it.
-
-    Raises:
-        ConfigError: If ``arch`` is unknown.
-        CheckpointError: If the source is missing, unreadable or another model's, or
-            if the target is a folder.
-    """
-    conversion = convert_wsol_benchmark(arch, read_weights(source))
-    write_weights(target, conversion, {"source": Path(source).name})
-    return conversion
+    return convert_names(
+        state_dict, rename, backbone=layout.backbone, head=head, what=what
+    )

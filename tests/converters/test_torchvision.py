@@ -15,10 +15,10 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 from torch.nn import functional
 
+from mmdgdm.converters.names import convert_file
 from mmdgdm.converters.torchvision import (
     TORCHVISION_ARCHS,
     convert_torchvision,
-    convert_torchvision_file,
 )
 from mmdgdm.errors import CheckpointError, ConfigError
 
@@ -210,7 +210,7 @@ def test_files_of_old_torch_without_counters_are_read(networks):
 
 
 def test_an_unknown_arch_is_named():
-    with pytest.raises(ConfigError, match=r"`arch` .*'vgg16'\], but got 'alexnet'"):
+    with pytest.raises(ConfigError, match=r"`arch` .*'vgg16', but got 'alexnet'"):
         convert_torchvision("alexnet", {})
 
 
@@ -242,7 +242,9 @@ def test_tool_writes_the_file_and_says_what_it_left_out(
 def test_pretrained_init_takes_the_file(networks, tmp_path):
     target = tmp_path / "vgg16.pth"
     torch.save(networks("vgg16").state_dict(), tmp_path / "source.pth")
-    convert_torchvision_file("vgg16", tmp_path / "source.pth", target)
+    convert_file(
+        convert_torchvision, "vgg16", source=tmp_path / "source.pth", target=target
+    )
     init = {"type": "Pretrained", "checkpoint": str(target), "prefix": "backbone"}
     backbone = MODELS.build({"type": "mmdgdm.VGGGAP", "init_cfg": init})
     backbone.init_weights()
@@ -254,7 +256,9 @@ def test_a_folder_as_target_is_an_error(networks, tmp_path):
     source = tmp_path / "source.pth"
     torch.save(networks("mobilenet_v2").state_dict(), source)
     with pytest.raises(CheckpointError, match="is a folder"):
-        convert_torchvision_file("mobilenet_v2", source, tmp_path)
+        convert_file(
+            convert_torchvision, "mobilenet_v2", source=source, target=tmp_path
+        )
 
 
 def test_tool_as_a_process_finds_torchvision_and_fails_without_a_traceback(

@@ -17,10 +17,8 @@ from torch import nn
 from torch.nn import functional
 from torchvision.models.inception import BasicConv2d
 
-from mmdgdm.converters.wsol_benchmark import (
-    convert_wsol_benchmark,
-    convert_wsol_benchmark_file,
-)
+from mmdgdm.converters.names import convert_file
+from mmdgdm.converters.wsol_benchmark import convert_wsol_benchmark
 from mmdgdm.errors import CheckpointError, ConfigError
 
 CLASSES = 7
@@ -328,7 +326,7 @@ def test_weights_of_another_network_are_refused():
 
 
 def test_an_unknown_arch_is_named():
-    with pytest.raises(ConfigError, match=r"`arch` .*'vgg16'\], but got 'resnet18'"):
+    with pytest.raises(ConfigError, match=r"`arch` .*'vgg16', but got 'resnet18'"):
         convert_wsol_benchmark("resnet18", {})
 
 
@@ -343,7 +341,7 @@ def test_training_checkpoints_are_read(prefix, tmp_path):
     }
     source, target = tmp_path / "last_checkpoint.pth.tar", tmp_path / "vgg16.pth"
     torch.save(content, source)
-    convert_wsol_benchmark_file("vgg16", source, target)
+    convert_file(convert_wsol_benchmark, "vgg16", source=source, target=target)
     written = torch.load(target, weights_only=True)
     found = written["state_dict"]["backbone.gap_convs.0.conv.weight"]
     assert torch.equal(found, weights["conv6.weight"])
@@ -355,8 +353,11 @@ def test_a_file_without_weights_is_an_error(tmp_path):
     with pytest.raises(
         CheckpointError, match=r"source.pth to hold weights, but got no"
     ):
-        convert_wsol_benchmark_file(
-            "vgg16", tmp_path / "source.pth", tmp_path / "x.pth"
+        convert_file(
+            convert_wsol_benchmark,
+            "vgg16",
+            source=tmp_path / "source.pth",
+            target=tmp_path / "x.pth",
         )
 
 

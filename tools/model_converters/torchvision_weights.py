@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Optional
 
 from mmdgdm.cli.command_line import run_command
-from mmdgdm.converters.names import describe
-from mmdgdm.converters.torchvision import TORCHVISION_ARCHS, convert_torchvision_file
+from mmdgdm.converters.names import convert_file, describe
+from mmdgdm.converters.torchvision import TORCHVISION_ARCHS, convert_torchvision
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -27,7 +27,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 def convert(args: argparse.Namespace) -> None:
     """Convert the weights and say where they went and what was left out."""
-    conversion = convert_torchvision_file(args.arch, args.src, args.dst)
+    conversion = convert_file(
+        convert_torchvision, args.arch, source=args.src, target=args.dst
+    )
     print(describe(args.dst, conversion))
 
 

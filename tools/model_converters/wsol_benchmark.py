@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Optional
 
 from mmdgdm.cli.command_line import run_command
-from mmdgdm.converters.names import describe
+from mmdgdm.converters.names import convert_file, describe
 from mmdgdm.converters.wsol_benchmark import (
     BENCHMARK_ARCHS,
-    convert_wsol_benchmark_file,
+    convert_wsol_benchmark,
 )
 
 
@@ -29,7 +29,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 def convert(args: argparse.Namespace) -> None:
     """Convert the weights and say where they went and what was left out."""
-    conversion = convert_wsol_benchmark_file(args.arch, args.src, args.dst)
+    conversion = convert_file(
+        convert_wsol_benchmark, args.arch, source=args.src, target=args.dst
+    )
     print(describe(args.dst, conversion))
 
 

