@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import TestTimeAug
+from mmcv.transforms import LoadImageFromFile, TestTimeAug
 from mmpretrain.datasets.transforms import PackInputs
 
 from mmdgdm.errors import ConfigError, DataError
@@ -48,11 +48,13 @@ def check_pipeline(transforms: Iterable[Any]) -> None:
         transforms: The built transforms; containers are searched too.
 
     Raises:
-        ConfigError: If a transform crops, flips, pads, turns or shifts. The message
-            names it. The views of a ``TestTimeAug`` may hold one RandomFlip and
-            CropWindow, which leave a trace.
+        ConfigError: If a transform crops, flips, pads, turns or shifts, or loads
+            images as their EXIF orientation turns them. The message names it. The
+            views of a ``TestTimeAug`` may hold one RandomFlip and CropWindow, which
+            leave a trace.
     """
     for transform in _walk(transforms):
+        _check_loader(transform)
         if isinstance(transform, TestTimeAug):
             for view in transform.subroutines:
                 _check_view_transforms(view.transforms)
@@ -65,8 +67,21 @@ def check_pipeline(transforms: Iterable[Any]) -> None:
             )
 
 
+def _check_loader(transform: Any) -> None:
+    turns = ("color", "grayscale")
+    if isinstance(transform, LoadImageFromFile) and transform.color_type in turns:
+        raise ConfigError(
+            f"{type(transform).__name__} with color_type={transform.color_type!r} "
+            "turns images by their EXIF orientation, while boxes and masks are given "
+            "for the stored pixels: load by dict(type='mmdgdm.LoadWSOLImage')."
+        )
+
+
 def _check_view_transforms(transforms: Iterable[Any]) -> None:
-    names = [type(transform).__name__ for transform in _walk(transforms)]
+    inner = list(_walk(transforms))
+    for transform in inner:
+        _check_loader(transform)
+    names = [type(transform).__name__ for transform in inner]
     movers = [name for name in names if _MOVES_PIXELS.search(name)]
     if set(movers) - _VIEW_TRANSFORMS or movers.count("RandomFlip") > 1:
         raise ConfigError(
@@ -144,6 +159,7 @@ class PackWSOLInputs(PackInputs):
         self,
         input_key: str = "img",
         algorithm_keys: Sequence[str] = (),
+        *,
         meta_keys: Sequence[str] = DEFAULT_META_KEYS,
         as_view: bool = False,
     ) -> None:

@@ -1,4 +1,4 @@
-"""HideAndSeek: hide random cells of a grid in training pictures."""
+"""HideAndSeek: hide random cells of a grid in training images."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from mmdgdm.registry import TRANSFORMS
 class HideAndSeek(BaseTransform):
     r"""Hide random cells of a grid, so that no single part gives the class away.
 
-    For each picture a cell size S is drawn from ``grid_sizes``. The picture is cut
+    For each image a cell size S is drawn from ``grid_sizes``. The image is cut
     into cells of S x S pixels from the upper left corner on, those at the right and
     lower frame being smaller, and each cell is filled with ``fill`` with probability
     ``drop_prob``, independently of the others. It belongs at the end of the training
     pipeline, after cropping, and nowhere else.
 
-    On pictures that are not square the public benchmark code takes the height as the
+    On images that are not square the public benchmark code takes the height as the
     limit of the columns and the width as that of the rows, so that some cells are
     never hidden; here every cell can be.
 
     Source: Singh and Lee, Hide-and-Seek: Forcing a Network to be Meticulous for
     Weakly-supervised Object and Action Localization, ICCV 2017, whose sizes for
-    pictures of 224 pixels are the default here.
+    images of 224 pixels are the default here.
 
     **Required Keys:**
 
@@ -45,7 +45,7 @@ class HideAndSeek(BaseTransform):
             loaded by mmcv. Take the ``mean`` of the ``data_preprocessor``, in the
             order of ``img``: it becomes zero there, as the method asks, but for the
             rounding to whole pixel values.
-        grid_sizes: Sizes S in pixels; 0 stands for the whole picture left as it is.
+        grid_sizes: Sizes S in pixels; 0 stands for the whole image left as it is.
         drop_prob: Probability that a cell is hidden, in [0, 1].
 
     Raises:
@@ -61,6 +61,7 @@ class HideAndSeek(BaseTransform):
         self,
         fill: Sequence[float],
         grid_sizes: Sequence[int] = (0, 16, 32, 44, 56),
+        *,
         drop_prob: float = 0.5,
     ) -> None:
         sizes = list(grid_sizes) if not isinstance(grid_sizes, int) else []
@@ -79,7 +80,7 @@ class HideAndSeek(BaseTransform):
 
     @cache_randomness
     def draw_size(self) -> int:
-        """Draw the cell size of one picture."""
+        """Draw the cell size of one image."""
         return int(np.random.choice(self.grid_sizes))
 
     @cache_randomness

@@ -2,60 +2,45 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Optional
 
 import cv2
-import mmcv
 import mmengine.fileio as fileio
 import numpy as np
-from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmcv.transforms import BaseTransform
 
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.pxap import merge_masks
 from mmdgdm.registry import TRANSFORMS
+from mmdgdm.utils.image_files import DECODERS, read_image, read_mask
 
-
-def _read_image(
-    path: str, color_type: str, backend: str, backend_args: Optional[dict]
-) -> np.ndarray:
-    """Read and decode an image file; whatever goes wrong becomes a DataError."""
-    try:
-        content = fileio.get(path, backend_args=backend_args)
-    except OSError as error:
-        raise DataError(
-            f"Expected {path} to be a readable image file, but got "
-            f"{type(error).__name__}: {error}."
-        ) from error
-    if not content:
-        raise DataError(f"Expected {path} to be an image file, but got an empty file.")
-    try:
-        image = mmcv.imfrombytes(content, flag=color_type, backend=backend)
-    except (cv2.error, OSError, SyntaxError, ValueError) as error:
-        # pillow reports broken files as OSError, SyntaxError or ValueError.
-        raise DataError(
-            f"Expected {path} to be an image file, but it cannot be decoded: {error}."
-        ) from error
-    if image is None:
-        raise DataError(
-            f"Expected {path} to be an image file, but it cannot be decoded "
-            f"({len(content)} bytes, truncated or of no known format)."
-        )
-    return image
+#: Names of what an image becomes; mmcv's names for "as stored" mean the same here.
+_COLOR_TYPES = {
+    "color": False,
+    "color_ignore_orientation": False,
+    "grayscale": True,
+    "grayscale_ignore_orientation": True,
+}
 
 
 @TRANSFORMS.register_module()
-class LoadWSOLImage(LoadImageFromFile):
+class LoadWSOLImage(BaseTransform):
     """Load an image as it is stored, and name the file if that fails.
 
-    It differs from mmcv's ``LoadImageFromFile`` in two ways:
+    It differs from mmcv's ``LoadImageFromFile``:
 
-    - The EXIF orientation is ignored by default, since the boxes and sizes of
+    - The EXIF orientation is ignored, since the boxes, masks and sizes of
       localization data sets are given for the stored pixels.
+    - Files of all formats, depths and palettes become 8-bit colours in one way, see
+      :func:`~mmdgdm.utils.image_files.read_image`.
     - A missing, empty, truncated or undecodable file raises an error with its path.
       Nothing is skipped: mmengine would put another image in its place.
+    - An image that is there already is taken, as mmpretrain's inferencers give it.
 
     **Required Keys:**
 
-    - img_path
+    - img_path, or img: (H, W, 3) uint8, BGR, or (H, W) uint8, grey
 
     **Added Keys:**
 
@@ -65,47 +50,81 @@ class LoadWSOLImage(LoadImageFromFile):
 
     Args:
         to_float32: Whether to turn the image into float32.
-        color_type: The flag for :func:`mmcv.imfrombytes`.
-        imdecode_backend: The decoder, ``'cv2'``, ``'pillow'``, ``'turbojpeg'`` or
-            ``'tifffile'``.
+        color_type: ``'color'``, or ``'grayscale'`` for ``img`` of shape (H, W).
+        imdecode_backend: The decoder of JPEG files, ``'cv2'`` or ``'pillow'``.
         backend_args: Arguments of mmengine's file backend.
 
     Raises:
-        ConfigError: If the results hold no ``img_path``.
-        DataError: If the file is missing, empty or not decodable.
+        ConfigError: If ``color_type`` or ``imdecode_backend`` is another one, or the
+            results hold neither ``img`` nor ``img_path``.
+        DataError: If the file is missing, empty or not decodable, or ``img`` is not
+            of the form above.
     """
 
     def __init__(
         self,
         to_float32: bool = False,
-        color_type: str = "color_ignore_orientation",
+        color_type: str = "color",
+        *,
         imdecode_backend: str = "cv2",
         backend_args: Optional[dict] = None,
     ) -> None:
-        super().__init__(
-            to_float32=to_float32,
-            color_type=color_type,
-            imdecode_backend=imdecode_backend,
-            backend_args=backend_args,
-        )
+        for name, value, known in (
+            ("color_type", color_type, _COLOR_TYPES),
+            ("imdecode_backend", imdecode_backend, DECODERS),
+        ):
+            if value not in known:
+                raise ConfigError(
+                    f"Expected `{name}` of LoadWSOLImage to be one of {list(known)}, "
+                    f"but got {value!r}."
+                )
+        self.to_float32 = to_float32
+        self.color_type = color_type
+        self.imdecode_backend = imdecode_backend
+        self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
         """Load ``results['img_path']`` into ``results['img']``."""
-        if "img_path" not in results:
-            raise ConfigError(
-                "Expected `results` to hold 'img_path' for LoadWSOLImage, but got "
-                f"only {sorted(results)}; data sets that make their images in memory "
-                "need no loading transform."
+        if results.get("img") is not None:
+            image = _check_image(results["img"])
+        elif "img_path" in results:
+            image = read_image(
+                results["img_path"],
+                decoder=self.imdecode_backend,
+                read=partial(fileio.get, backend_args=self.backend_args),
             )
-        image = _read_image(
-            results["img_path"],
-            self.color_type,
-            self.imdecode_backend,
-            self.backend_args,
-        )
+        else:
+            raise ConfigError(
+                "Expected `results` to hold 'img_path' or 'img' for LoadWSOLImage, but "
+                f"got only {sorted(results)}."
+            )
+        if _COLOR_TYPES[self.color_type]:
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         results["img"] = image.astype(np.float32) if self.to_float32 else image
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
         return results
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(to_float32={self.to_float32}, "
+            f"color_type={self.color_type!r}, "
+            f"imdecode_backend={self.imdecode_backend!r}, "
+            f"backend_args={self.backend_args})"
+        )
+
+
+def _check_image(image: object) -> np.ndarray:
+    """Return a given image as BGR."""
+    is_image = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size
+    if is_image and image.ndim == 2:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    if is_image and image.ndim == 3 and image.shape[2] == 3:
+        return image
+    raise DataError(
+        "Expected the given `img` to be a uint8 array (H, W, 3), BGR, or (H, W), grey, "
+        f"but got {getattr(image, 'dtype', type(image).__name__)} of shape "
+        f"{np.shape(image)}."
+    )
 
 
 @TRANSFORMS.register_module()
@@ -114,8 +133,10 @@ class LoadWSOLMask(BaseTransform):
 
     The merged mask is 1 where any object mask is set, else 255 (to be left out of
     the evaluation) where any ignore mask is set, else 0: object pixels win over
-    ignored ones, as in the WSOL benchmark (Choe et al., arXiv 2007.04178). A mask
-    file is set where its grey level is above 0.
+    ignored ones, as in the WSOL benchmark (Choe et al., arXiv 2007.04178). See
+    :func:`~mmdgdm.utils.image_files.read_mask` for where a file is set. An image alone
+    (with neither ``image_id`` nor ``img_path``), such as mmpretrain's inferencers
+    give, has no masks and is passed on.
 
     **Required Keys:**
 
@@ -130,8 +151,8 @@ class LoadWSOLMask(BaseTransform):
 
     Raises:
         ConfigError: If the results hold no ``ori_gt_mask_paths``.
-        DataError: If a file is missing, empty or not decodable, or the masks of one
-            image differ in size.
+        DataError: If a file is missing, empty or no mask, or the masks of one image
+            differ in size.
     """
 
     def __init__(self, backend_args: Optional[dict] = None) -> None:
@@ -139,32 +160,33 @@ class LoadWSOLMask(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Merge ``results['ori_gt_mask_paths']`` into ``results['ori_gt_mask']``."""
+        if not {"image_id", "img_path", "ori_gt_mask_paths"} & results.keys():
+            return results
         if not results.get("ori_gt_mask_paths"):
             raise ConfigError(
                 "Expected `results` to hold 'ori_gt_mask_paths' for LoadWSOLMask, but "
                 f"got only {sorted(results)}; build the data set with with_boxes=True "
                 "on metadata that lists masks."
             )
-        paths = results["ori_gt_mask_paths"]
-        first = self._load(paths[0][0], None)
-        objects, ignored = np.zeros_like(first), np.zeros_like(first)
-        for mask_path, ignore_path in paths:
-            objects |= self._load(mask_path, first.shape)
-            if ignore_path:
-                ignored |= self._load(ignore_path, first.shape)
-        mask = objects.astype(np.uint8)
-        mask[ignored & ~objects] = 255
-        results["ori_gt_mask"] = mask
+        objects, ignored = zip(*results["ori_gt_mask_paths"])
+        paths = [path for path in (*objects, *ignored) if path]
+        masks = [self._load(path) for path in paths]
+        for path, mask in zip(paths, masks):
+            if mask.shape != masks[0].shape:
+                raise DataError(
+                    f"Expected {path} to have the (H, W) {masks[0].shape} of the "
+                    f"image's first mask, but got {mask.shape}."
+                )
+        height, width = masks[0].shape
+        results["ori_gt_mask"] = merge_masks(
+            masks[: len(objects)],
+            ignore=np.any(masks[len(objects) :], axis=0) if any(ignored) else None,
+            size=(width, height),
+        )
         return results
 
-    def _load(self, path: str, shape: Optional[tuple[int, ...]]) -> np.ndarray:
-        mask = _read_image(path, "grayscale", "cv2", self.backend_args) > 0
-        if shape is not None and mask.shape != shape:
-            raise DataError(
-                f"Expected {path} to have the (H, W) {shape} of the image's first "
-                f"mask, but got {mask.shape}."
-            )
-        return mask
+    def _load(self, path: str) -> np.ndarray:
+        return read_mask(path, read=partial(fileio.get, backend_args=self.backend_args))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(backend_args={self.backend_args})"

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.registry import HOOKS, VISUALIZERS
+from mmdgdm.utils.image_files import read_image
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,7 @@ def _picture(inputs: Any, sample: Any) -> np.ndarray:
     """Return the picture in RGB: the file, or the network's input without one."""
     path = sample.get("img_path")
     if path is not None and Path(path).is_file():
-        # mmcv would ignore channel_order="rgb" beside this flag.
-        return mmcv.bgr2rgb(mmcv.imread(path, flag="color_ignore_orientation"))
+        return mmcv.bgr2rgb(read_image(path))
     if not isinstance(inputs, Tensor):
         raise ConfigError(
             "Expected every sample to carry the `img_path` of a file for "

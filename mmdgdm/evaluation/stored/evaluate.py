@@ -44,6 +44,7 @@ from mmdgdm.evaluation.stored.thresholds import (
     MASK_THRESHOLD,
     read_threshold,
 )
+from mmdgdm.utils.image_files import read_mask
 from mmdgdm.version import __version__
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -330,18 +331,10 @@ def _box_record(
 
 def _read_mask(mask_root: Path, job: _Job) -> NDArray[np.uint8]:
     """Merge the masks of an image at the size of evaluation."""
-
-    def read(name: str) -> NDArray[np.uint8]:
-        path = mask_root / name
-        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
-        if mask is None:
-            raise DataError(f"Expected {path} to be a readable picture of a mask.")
-        return np.asarray(mask, dtype=np.uint8)
-
     ignored = [name for _, name in job.masks if name]
     return merge_masks(
-        [read(name) for name, _ in job.masks],
-        ignore=read(ignored[0]) if ignored else None,
+        [read_mask(mask_root / name) for name, _ in job.masks],
+        ignore=read_mask(mask_root / ignored[0]) if ignored else None,
     )
 
 

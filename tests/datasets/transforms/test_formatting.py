@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from mmcv.transforms import CenterCrop, Pad, RandomFlip, Resize
+from mmcv.transforms import CenterCrop, LoadImageFromFile, Pad, RandomFlip, Resize
 from mmengine.registry import TRANSFORMS, DefaultScope
 from mmpretrain.datasets.transforms import RandomResizedCrop, ResizeEdge
 
-from mmdgdm.datasets import PackWSOLInputs
+from mmdgdm.datasets import LoadWSOLImage, PackWSOLInputs
 from mmdgdm.datasets.transforms import check_pipeline
 from mmdgdm.errors import ConfigError, DataError
 
@@ -201,3 +201,21 @@ def test_check_pipeline_accepts_resizing_and_colours():
             )
         ]
     check_pipeline(transforms)
+
+
+@pytest.mark.parametrize("as_view", [False, True])
+@pytest.mark.parametrize("color_type", ["color", "grayscale"])
+def test_check_pipeline_refuses_a_loader_that_turns(color_type, as_view):
+    load = {"type": "LoadImageFromFile", "color_type": color_type}
+    if as_view:
+        load = {"type": "TestTimeAug", "transforms": [[load]]}
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        transform = TRANSFORMS.build(load)
+    message = rf"LoadImageFromFile with color_type='{color_type}' turns .*LoadWSOLImage"
+    with pytest.raises(ConfigError, match=message):
+        check_pipeline([transform])
+
+
+@pytest.mark.parametrize("color_type", ["color_ignore_orientation", "unchanged"])
+def test_check_pipeline_accepts_a_loader_of_stored_pixels(color_type):
+    check_pipeline([LoadImageFromFile(color_type=color_type), LoadWSOLImage()])

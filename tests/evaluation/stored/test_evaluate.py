@@ -374,6 +374,17 @@ def test_masks_match_the_reference(masked):
     assert plain(evaluate_masks(root, workers=2)) == plain(found)
 
 
+def test_masks_of_16_bits_give_the_same(masked):
+    root, _ = masked
+    found = evaluate_masks(root)
+    for path in (root / "masks").iterdir():
+        levels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        # Instance numbers, all of which an 8-bit reader takes for 0.
+        cv2.imwrite(str(path), (levels // 255).astype(np.uint16) * 3)
+
+    assert plain(evaluate_masks(root)) == plain(found)
+
+
 def test_the_threshold_of_boxes_is_refused_for_masks(masked):
     root, _ = masked
     path = root / "val.json"
@@ -401,5 +412,8 @@ def test_masks_need_their_folder(masked):
     with pytest.raises(DataError, match=r"'a.jpg': .*a.jpg_0.png to be a readable"):
         evaluate_masks(root, mask_root=root / "maps")
     (root / "masks/b.jpg_ignore.png").write_text("no picture")
-    with pytest.raises(DataError, match=r"'b.jpg': .*b.jpg_ignore.png to be a read"):
+    with pytest.raises(
+        DataError,
+        match=r"'b.jpg': .*b.jpg_ignore.png to be an image file, but it cannot",
+    ):
         evaluate_masks(root)
