@@ -152,10 +152,10 @@ def _read_levels(
             others["transparency"] = alpha > 0
     if image.mode in ("1", "L"):
         grey: NDArray[Any] = np.asarray(image)
-        is_set = grey > 0
+        is_set: NDArray[np.bool_] = grey > 0
     else:
         colors = _to_rgb(image)
-        is_set, grey = colors.any(axis=2), colors @ (0.299, 0.587, 0.114)
+        is_set, grey = colors.max(axis=2) > 0, colors @ (0.299, 0.587, 0.114)
         others["the grey level"] = grey > 0.999
         if image.mode == "P" and (colors != colors[..., :1]).any():
             others["the numbers of the palette"] = np.asarray(image) > 0

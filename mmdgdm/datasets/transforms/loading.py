@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Optional
+from typing import Any, Optional
 
 import cv2
 import mmengine.fileio as fileio
@@ -113,7 +113,7 @@ class LoadWSOLImage(BaseTransform):
         )
 
 
-def _check_image(image: object) -> np.ndarray:
+def _check_image(image: Any) -> np.ndarray:
     """Return a given image as BGR."""
     is_image = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size
     if is_image and image.ndim == 2:
