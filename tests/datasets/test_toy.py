@@ -216,10 +216,6 @@ def test_lazy_init_draws_nothing():
         ({"spec": {"colour": 1}}, r"`spec` to hold only keys of .*\['colour'\]"),
         ({"spec": {"num_classes": 4}}, r"`spec` to hold only keys .*\['num_classes'\]"),
         ({"metainfo": {"classes": ["a"]}}, "`num_classes` to be 1"),
-        (
-            {"pipeline": [{"type": "mmdgdm.LoadWSOLImage"}]},
-            "'img_path'.*need no loading transform",
-        ),
     ],
 )
 def test_wrong_arguments(arguments, message):
