@@ -19,12 +19,12 @@ from mmdgdm.visualization.sheet import write_sheet
 
 #: Heading: name of the metric. Thresholds are chosen on val where it says so.
 COLUMNS = {
-    "Top-1 Cls": "Top-1 Cls",
-    "GT-known, val's threshold": "GT-known (fixed)",
-    "MaxBoxAcc": "MaxBoxAcc",
-    "MaxBoxAccV2": "MaxBoxAccV2",
-    "Under-coverage": "Under-coverage",
-    "Over-coverage": "Over-coverage",
+    "Top-1 Cls": "wsol/top1_cls",
+    "GT-known, val's threshold": "wsol/val_threshold/gt_known",
+    "MaxBoxAcc": "wsol/max_box_acc",
+    "MaxBoxAccV2": "wsol/max_box_acc_v2",
+    "Under-coverage": "wsol/under_coverage",
+    "Over-coverage": "wsol/over_coverage",
 }
 
 

@@ -38,7 +38,7 @@ def test(args: argparse.Namespace, method: str, seed: int) -> dict[str, Any]:
     val = {power: scores(power, "val") for power in POWERS}
     # Of equals the smaller power: max keeps the first one.
     best = max(POWERS, key=lambda power: val[power][metric])
-    threshold = val[best][f"{prefix}MaxBoxAcc threshold"]
+    threshold = val[best][f"{prefix}threshold/max_box_acc"]
     found = scores(best, "test", f"test_evaluator.threshold={threshold}")
     return {
         "power": best,

@@ -22,8 +22,8 @@ from methods import DATA, ROOT, Records
 
 #: Label of the abscissa: metric of CAM on val.
 ABSCISSAE = {
-    "CAM's under-coverage on val, % of the object": "Under-coverage",
-    "CAM's best threshold on val": "MaxBoxAcc threshold",
+    "CAM's under-coverage on val, % of the object": "under_coverage",
+    "CAM's best threshold on val": "threshold/max_box_acc",
 }
 
 
@@ -43,11 +43,11 @@ class Case:
     group: str
     cam: dict[str, Any]
     ours: dict[str, Any]
-    prefix: str = ""
+    prefix: str = "wsol/"
 
     def gains(self) -> list[float]:
         """Differences in localization on test, in points, a seed each."""
-        name = f"{self.prefix}MaxBoxAcc (fixed)" if self.prefix else "GT-known (fixed)"
+        name = f"{self.prefix}val_threshold/max_box_acc"  # which is GT-known too
         seeds = sorted(set(self.cam) & set(self.ours))
         return [
             self.ours[seed]["test"][name] - self.cam[seed]["test"][name]
@@ -80,7 +80,7 @@ def compare(folder: Path, groups: dict[str, str]) -> Iterator[Case]:
     for method, group in groups.items():
         ours = Records(folder).read(method)["runs"]
         if set(cam) & set(ours):
-            prefix = DATA[folder.name].prefix if folder.name in DATA else ""
+            prefix = DATA[folder.name if folder.name in DATA else "toy"].prefix
             yield Case(folder.name, group, cam, ours, prefix)
 
 

@@ -37,6 +37,7 @@ from mmengine.config import Config
 from page import insert_table
 
 from mmdgdm.engine.setup.config_check import RUNNER_KEYS
+from mmdgdm.evaluation.functional.names import split_name
 from mmdgdm.search.report import format_options
 from mmdgdm.search.trial import read_validations
 
@@ -58,13 +59,13 @@ class Data:
     ending: str
     shorter: tuple[str, ...]
     fixed: tuple[str, ...] = ()
-    metric: str = "GT-known"
+    metric: str = "wsol/gt_known"
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
 
     @property
     def prefix(self) -> str:
-        """What the names of its metrics begin with, where there is no true class."""
-        return "top1/" if self.metric.startswith("top1/") else ""
+        """What the names of its metrics begin with."""
+        return split_name(self.metric).prefix
 
 
 DATA = {
@@ -81,7 +82,7 @@ DATA = {
     "raccoon": Data(
         "efficientnet-lite0_1xb32-4e_raccoon.py",
         (),
-        metric="top1/MaxBoxAccV2",
+        metric="wsol_top1/max_box_acc_v2",
         columns=TOP1_COLUMNS,
     ),
 }

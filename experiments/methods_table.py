@@ -8,24 +8,24 @@ from typing import Any
 
 from scipy.stats import ttest_rel
 
-#: Heading: name of the metric, without the prefix of a CAM target.
+#: Heading: name of the metric.
 COLUMNS = {
-    "Top-1 Cls": "Top-1 Cls",
-    "GT-known, val's threshold": "GT-known (fixed)",
-    "Top-1 Loc, val's threshold": "Top-1 Loc (fixed)",
-    "MaxBoxAcc": "MaxBoxAcc",
-    "MaxBoxAccV2": "MaxBoxAccV2",
-    "best threshold": "MaxBoxAcc threshold",
-    "box area ratio": "Box area ratio",
+    "Top-1 Cls": "wsol/top1_cls",
+    "GT-known, val's threshold": "wsol/val_threshold/gt_known",
+    "Top-1 Loc, val's threshold": "wsol/val_threshold/top1_loc",
+    "MaxBoxAcc": "wsol/max_box_acc",
+    "MaxBoxAccV2": "wsol/max_box_acc_v2",
+    "best threshold": "wsol/threshold/max_box_acc",
+    "box area ratio": "wsol/box_area_ratio",
 }
 #: Where maps of the class that scores best are measured, nothing is called GT-known.
 TOP1_COLUMNS = {
-    "MaxBoxAcc, val's threshold": "top1/MaxBoxAcc (fixed)",
-    "MaxBoxAccV2, val's threshold": "top1/MaxBoxAccV2 (fixed)",
-    "MaxBoxAcc": "top1/MaxBoxAcc",
-    "MaxBoxAccV2": "top1/MaxBoxAccV2",
-    "best threshold": "top1/MaxBoxAcc threshold",
-    "box area ratio": "top1/Box area ratio",
+    "MaxBoxAcc, val's threshold": "wsol_top1/val_threshold/max_box_acc",
+    "MaxBoxAccV2, val's threshold": "wsol_top1/val_threshold/max_box_acc_v2",
+    "MaxBoxAcc": "wsol_top1/max_box_acc",
+    "MaxBoxAccV2": "wsol_top1/max_box_acc_v2",
+    "best threshold": "wsol_top1/threshold/max_box_acc",
+    "box area ratio": "wsol_top1/box_area_ratio",
 }
 #: Decimals of the columns that hold no percentages.
 _DIGITS = {"threshold": 2, "ratio": 2}
@@ -83,8 +83,8 @@ def table(
         done = [str(seed) for seed in seeds if str(seed) in runs]
         tests = [runs[seed]["test"] for seed in done]
         cells = [
-            cell([scores[key] for scores in tests], _DIGITS.get(key.split()[-1], 1))
-            for key in columns.values()
+            cell([scores[key] for scores in tests], _DIGITS.get(name.split()[-1], 1))
+            for name, key in columns.items()
         ]
         paired = method != rival and all(str(seed) in plain for seed in done)
         for key in (columns[name] for name in compared):

@@ -36,6 +36,7 @@ from methods_table import cell
 from page import insert_table
 
 from mmdgdm.datasets.functional.toy_scene import ToySpec
+from mmdgdm.evaluation.functional.names import AT_VAL, human_name, split_name
 
 #: Panels in a row of the plot.
 _COLUMNS = 3
@@ -143,7 +144,7 @@ SWEEPS = {
         },
         ("cam", "adl", "dgdm"),
         "test",
-        "GT-known (fixed)",
+        "wsol/val_threshold/gt_known",
     ),
     "settings": Sweep(
         _setting,
@@ -162,7 +163,7 @@ SWEEPS = {
         },
         ("dgdm",),
         "val",
-        "GT-known",
+        "wsol/gt_known",
     ),
     "frame": Sweep(
         _frame,
@@ -174,7 +175,7 @@ SWEEPS = {
         },
         ("cam", "dgdm"),
         "val",
-        "GT-known",
+        "wsol/gt_known",
     ),
     "loss": Sweep(
         _loss,
@@ -185,7 +186,7 @@ SWEEPS = {
         },
         ("dgdm", "dgdm-backgroundloss"),
         "val",
-        "GT-known",
+        "wsol/gt_known",
         "stamps",
     ),
 }
@@ -240,11 +241,17 @@ def scores_of(
     return [runs[seed][sweep.split][metric] for seed in done]
 
 
+def heading(metric: str) -> str:
+    """What people call a score."""
+    at_val = split_name(metric).kind == AT_VAL
+    return human_name(metric) + (", val's threshold" if at_val else "")
+
+
 def table(args: argparse.Namespace, sweep: Sweep) -> str:
     """Format all scores as a Markdown table, a line for each value of each key."""
-    metrics = (sweep.metric, "MaxBoxAccV2", "Top-1 Cls")
+    metrics = (sweep.metric, "wsol/max_box_acc_v2", "wsol/top1_cls")
     columns = [(method, metric) for method in sweep.methods for metric in metrics]
-    names = [f"{method.upper()}, {metric}" for method, metric in columns]
+    names = [f"{method.upper()}, {heading(metric)}" for method, metric in columns]
     lines = ["| setting | seeds | " + " | ".join(names) + " |"]
     lines.append("|---" * (len(names) + 2) + "|")
     for key, values in sweep.values.items():
@@ -262,7 +269,7 @@ def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> No
     """Draw the scores of all methods over the values of one key."""
     values = sweep.values[key]
     for color, method in enumerate(sweep.methods):
-        for metric, style in ((sweep.metric, "-"), ("Top-1 Cls", ":")):
+        for metric, style in ((sweep.metric, "-"), ("wsol/top1_cls", ":")):
             every = [
                 scores_of(args, sweep, (key, value, method), metric) for value in values
             ]
@@ -277,7 +284,7 @@ def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> No
                 spreads,
                 fmt=f"o{style}",
                 color=f"C{color}",
-                label=f"{method.upper()}, {metric}",
+                label=f"{method.upper()}, {heading(metric)}",
                 capsize=2,
             )
     axes.set_xticks(range(len(values)), [str(value) for value in values])

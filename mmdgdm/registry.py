@@ -8,6 +8,7 @@ needed, whatever the default scope.
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOG_PROCESSORS as MMENGINE_LOG_PROCESSORS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
@@ -43,6 +44,13 @@ METRICS = Registry(
 #: Training and testing hooks.
 HOOKS = Registry(
     "hook", parent=MMENGINE_HOOKS, scope="mmdgdm", locations=["mmdgdm.engine.hooks"]
+)
+#: What a line of the log shows.
+LOG_PROCESSORS = Registry(
+    "log processor",
+    parent=MMENGINE_LOG_PROCESSORS,
+    scope="mmdgdm",
+    locations=["mmdgdm.engine.log_processor"],
 )
 #: Visualizers that draw heatmaps and boxes.
 VISUALIZERS = Registry(

@@ -32,7 +32,7 @@ def score(pairs):
     ]
     cuts = make_thresholds(0.01)
     metrics = summarize_boxes(read_records(records), cuts, IOU_THRESHOLDS).metrics
-    return metrics["MaxBoxAcc"], metrics["MaxBoxAccV2"]
+    return metrics["wsol/max_box_acc"], metrics["wsol/max_box_acc_v2"]
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

@@ -53,7 +53,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help="default: random",
     )
     add(
-        "--metric", default="GT-known", help="val score that decides; default: GT-known"
+        "--metric",
+        default="wsol/gt_known",
+        help="val score that decides; default: %(default)s",
     )
     add(
         "--direction",

@@ -16,23 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.names import (
+    AT_VAL,
+    THRESHOLD,
+    VAL_CHOSE,
+    human_name,
+    repeated_names,
+    split_name,
+)
 
-#: The metrics that a localization result is known by, in the order shown.
-FIRST_METRICS = ("Top-1 Cls", "GT-known", "Top-1 Loc", "MaxBoxAcc", "MaxBoxAccV2")
-_THRESHOLD = " threshold"
-_FIXED = " (fixed)"
-_FIXED_THRESHOLD = _FIXED + _THRESHOLD
-
-
-def _position(item: tuple[int, str]) -> tuple[int, int]:
-    place, key = item
-    name = key.rpartition("/")[2]
-    known = FIRST_METRICS.index(name) if name in FIRST_METRICS else len(FIRST_METRICS)
-    return known, place
-
-
-def _stands_beside(key: str, suffix: str, metrics: Mapping[str, Any]) -> bool:
-    return key.endswith(suffix) and key.removesuffix(suffix) in metrics
+#: The scores that a localization result is known by, in the order shown.
+FIRST_METRICS = ("top1_cls", "gt_known", "top1_loc", "max_box_acc", "max_box_acc_v2")
 
 
 def _plain(value: Any) -> Any:
@@ -62,46 +56,51 @@ def _cell(value: Any, digits: int) -> str:
 def format_metrics(metrics: Mapping[str, Any]) -> str:
     """A Markdown table of metrics in plain ASCII, never cut to a terminal's width.
 
-    The known localization metrics come first, the others follow in their own
-    order. ``NAME threshold`` and ``NAME (fixed)`` entries stand beside ``NAME``, the
-    latter under the fixed threshold if there is one only.
+    Scores stand under the names that people use, the best known first, each with its
+    threshold and with what it is at the threshold that val chose. MaxBoxAcc is left out
+    beside GT-known, whose number it repeats.
 
     Args:
-        metrics: Values by name; a prefix such as ``wsol/`` is allowed.
+        metrics: Values by name.
 
     Returns:
         The lines of the table.
 
     Example:
-        >>> print(format_metrics({'GT-known': 61.5, 'GT-known threshold': 0.2}))
-        metric     value   threshold
-        ----------------------------
-        GT-known   61.50       0.200
+        >>> scores = {"wsol/gt_known": 61.5, "wsol/threshold/gt_known": 0.2}
+        >>> print(format_metrics(scores))
+        | metric   | value | threshold |
+        |----------|-------|-----------|
+        | GT-known | 61.50 |     0.200 |
     """
-    fixed = {value for key, value in metrics.items() if key.endswith(_FIXED_THRESHOLD)}
-    title = f"at {fixed.pop():g}" if len(fixed) == 1 else "fixed"
-    columns = {_THRESHOLD: ("threshold", 3), _FIXED: (title, 2)}
-    beside = {
-        suffix: {key for key in metrics if _stands_beside(key, suffix, metrics)}
-        for suffix in columns
-    }
-    columns = {suffix: what for suffix, what in columns.items() if beside[suffix]}
-    names = [key for key in metrics if not any(key in keys for keys in beside.values())]
-    names = [key for _, key in sorted(enumerate(names), key=_position)]
+    chosen = {v for name, v in metrics.items() if split_name(name).kind == VAL_CHOSE}
+    title = f"at {chosen.pop():g}" if len(chosen) == 1 else "at val's threshold"
+    columns = {"": ("value", 2), THRESHOLD: ("threshold", 3), AT_VAL: (title, 2)}
+    rows: dict[str, dict[str, Any]] = {}
+    for name in [n for n in metrics if n not in repeated_names(metrics)]:
+        prefix, kind, score = split_name(name)
+        if kind in columns:
+            rows.setdefault(prefix + score, {})[kind] = metrics[name]
+    kinds = [kind for kind in columns if any(kind in row for row in rows.values())]
     table = Table(box=box.MARKDOWN)
     table.add_column("metric", no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    for title, _ in columns.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    for name in names:
-        cells = [name, _cell(metrics[name], 2)]
-        for suffix, (_, digits) in columns.items():
-            key = name + suffix
-            cells.append(_cell(metrics[key], digits) if key in beside[suffix] else "")
-        table.add_row(*(Text(cell) for cell in cells))
+    for kind in kinds:
+        table.add_column(columns[kind][0], justify="right", no_wrap=True)
+    for name in sorted(rows, key=_position):
+        cells = [
+            _cell(rows[name][kind], columns[kind][1]) if kind in rows[name] else ""
+            for kind in kinds
+        ]
+        table.add_row(*map(Text, [human_name(name), *cells]))
     stream = io.StringIO()
     Console(file=stream, width=10_000, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().strip().splitlines())
+
+
+def _position(name: str) -> int:
+    score = split_name(name).score
+    known = score in FIRST_METRICS
+    return FIRST_METRICS.index(score) if known else len(FIRST_METRICS)
 
 
 def check_metrics_path(path: Union[str, Path, None], option: str = "--out") -> None:

@@ -64,7 +64,7 @@ class SearchSettings:
     """
 
     space: Space
-    metric: str = "GT-known"
+    metric: str = "wsol/gt_known"
     direction: str = "maximize"
     sampler: str = "random"
     at: str = "last"

@@ -9,10 +9,11 @@ from typing import Any, Union
 from matplotlib.figure import Figure
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.names import PREFIX, THRESHOLD, human_name
 
 #: What is drawn of all curves.
-_BOX_CURVES = ("GT-known", "Top-1 Loc", "MaxBoxAccV2@0.3", "MaxBoxAccV2@0.7")
-_PIXEL_CURVES = ("Pixel precision", "Pixel recall", "Pixel IoU")
+_BOX_CURVES = ("gt_known", "top1_loc", "max_box_acc_v2_30", "max_box_acc_v2_70")
+_PIXEL_CURVES = ("pixel_precision", "pixel_recall", "pixel_iou")
 
 
 def plot_curves(result: Mapping[str, Any]) -> Figure:
@@ -30,9 +31,10 @@ def plot_curves(result: Mapping[str, Any]) -> Figure:
     for name in (*_BOX_CURVES, *_PIXEL_CURVES):
         if name not in curves:
             continue
-        (line,) = axes.plot(curves["thresholds"], curves[name], label=name)
-        if f"{name} threshold" in metrics:
-            point = metrics[f"{name} threshold"], metrics[name]
+        (line,) = axes.plot(curves["thresholds"], curves[name], label=human_name(name))
+        best = f"{PREFIX}/{THRESHOLD}{name}"
+        if best in metrics:
+            point = metrics[best], metrics[f"{PREFIX}/{name}"]
             axes.plot(*point, "o", color=line.get_color())
     fixed = result["evaluated"]["threshold"]
     if fixed is not None:

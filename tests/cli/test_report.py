@@ -13,7 +13,9 @@ from mmdgdm.errors import ConfigError
 
 
 def test_table_shows_values_and_thresholds_beside_each_other():
-    table = format_metrics({"GT-known": 61.5, "GT-known threshold": 0.25, "n": 7})
+    table = format_metrics(
+        {"wsol/gt_known": 61.5, "wsol/threshold/gt_known": 0.25, "n": 7}
+    )
     assert table.splitlines() == [
         "| metric   | value | threshold |",
         "|----------|-------|-----------|",
@@ -27,17 +29,33 @@ def test_table_without_thresholds_has_two_columns():
     assert table.splitlines()[0] == "| metric        | value |"
 
 
+def rows(metrics):
+    lines = format_metrics(metrics).splitlines()[2:]
+    return [line.split("|")[1].strip() for line in lines]
+
+
 def test_known_metrics_come_first_and_others_keep_their_order():
-    keys = ["z", "wsol/MaxBoxAccV2", "MaxBoxAcc", "b", "Top-1 Loc", "GT-known"]
-    table = format_metrics(dict.fromkeys([*keys, "wsol/Top-1 Cls"], 1.0))
-    shown = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
-    expected = ["wsol/Top-1 Cls", "GT-known", "Top-1 Loc", "MaxBoxAcc"]
-    assert shown == [*expected, "wsol/MaxBoxAccV2", "z", "b"]
+    names = ["max_box_acc_v2", "max_box_acc_30", "top1_loc", "gt_known", "top1_cls"]
+    keys = ["z", *(f"wsol/{name}" for name in names), "b"]
+    expected = ["Top-1 Cls", "GT-known", "Top-1 Loc", "MaxBoxAccV2", "z"]
+    assert rows(dict.fromkeys(keys, 1.0)) == [*expected, "MaxBoxAcc@0.3", "b"]
+
+
+def test_each_number_stands_once():
+    kinds = ("", "threshold/", "val_threshold/")
+    scores = ("gt_known", "max_box_acc", "gt_known_small")
+    names = [f"wsol/{kind}{score}" for kind in kinds for score in scores]
+    metrics = {**dict.fromkeys(names, 0.5), "wsol/threshold/val_max_box_acc": 0.25}
+    assert rows(metrics) == ["GT-known", "GT-known (small)"]
+    assert "| metric           | value | threshold | at 0.25 |" in format_metrics(
+        metrics
+    )
+    assert rows({"wsol_top1/max_box_acc": 0.5}) == ["wsol_top1/MaxBoxAcc"]
 
 
 def test_threshold_without_its_metric_is_a_row_of_its_own():
-    table = format_metrics({"MaxBoxAcc threshold": 0.2})
-    assert "| MaxBoxAcc threshold |  0.20 |" in table
+    table = format_metrics({"wsol/threshold/max_box_acc": 0.2})
+    assert table.splitlines()[-1] == "| MaxBoxAcc |     0.200 |"
 
 
 def test_table_is_never_cut_and_stays_plain(monkeypatch):

@@ -29,8 +29,8 @@ def power(monkeypatch, tmp_path):
         names = module.DATA[data].columns.values()
         return {
             **{name: float(score) for name in names},
-            "GT-known": float(score),
-            "MaxBoxAcc threshold": 0.3 + chosen / 10,
+            "wsol/gt_known": float(score),
+            "wsol/threshold/max_box_acc": 0.3 + chosen / 10,
         }
 
     def main(*arguments):

@@ -21,11 +21,11 @@ def gains(monkeypatch):
 def store(path, prefix, under, scores):
     runs = {}
     for seed, score in scores.items():
-        names = ("MaxBoxAcc (fixed)", "GT-known (fixed)")
+        names = ("val_threshold/max_box_acc", "val_threshold/gt_known")
         runs[seed] = {
             "val": {
-                f"{prefix}Under-coverage": under,
-                f"{prefix}MaxBoxAcc threshold": 0.2,
+                f"{prefix}under_coverage": under,
+                f"{prefix}threshold/max_box_acc": 0.2,
             },
             "test": {f"{prefix}{name}": score for name in names},
         }
@@ -34,15 +34,15 @@ def store(path, prefix, under, scores):
 
 
 def test_gains_are_paired_by_seed(gains, monkeypatch, tmp_path, capsys):
-    store(tmp_path / "toy/cam.json", "", 25.0, {"0": 50.0, "1": 60.0, "2": 0.0})
-    store(tmp_path / "toy/dgdm.json", "", 5.0, {"0": 55.0, "1": 71.0})
-    store(tmp_path / "raccoon/cam.json", "top1/", 7.0, {"0": 80.0})
-    store(tmp_path / "raccoon/dgdm.json", "top1/", 7.0, {"0": 78.5})
-    store(tmp_path / "toy_dials/body_cue=0.5/cam.json", "", 30.0, {"0": 40.0})
-    store(tmp_path / "toy_dials/default/cam.json", "", 30.0, {"0": 40.0})
-    store(tmp_path / "toy_dials/default/dgdm.json", "", 30.0, {"0": 40.0})
+    store(tmp_path / "toy/cam.json", "wsol/", 25.0, {"0": 50.0, "1": 60.0, "2": 0.0})
+    store(tmp_path / "toy/dgdm.json", "wsol/", 5.0, {"0": 55.0, "1": 71.0})
+    store(tmp_path / "raccoon/cam.json", "wsol_top1/", 7.0, {"0": 80.0})
+    store(tmp_path / "raccoon/dgdm.json", "wsol_top1/", 7.0, {"0": 78.5})
+    store(tmp_path / "toy_dials/body_cue=0.5/cam.json", "wsol/", 30.0, {"0": 40.0})
+    store(tmp_path / "toy_dials/default/cam.json", "wsol/", 30.0, {"0": 40.0})
+    store(tmp_path / "toy_dials/default/dgdm.json", "wsol/", 30.0, {"0": 40.0})
     alone = tmp_path / "raccoon/dgdm-nobackgroundloss.json"
-    store(alone, "top1/", 7.0, {"0": 81.0})
+    store(alone, "wsol_top1/", 7.0, {"0": 81.0})
     points = [(case.name, case.group, case.gains()) for case in gains.cases(tmp_path)]
     # Without DGDM, or as the toy is anyway, there is no point.
     assert points == [
@@ -51,12 +51,12 @@ def test_gains_are_paired_by_seed(gains, monkeypatch, tmp_path, capsys):
         ("raccoon", "data sets, BackgroundLoss too", [-1.5]),
     ]
     found = {case.name: case for case in gains.cases(tmp_path)}
-    assert found["toy"].seen("Under-coverage") == 25.0
+    assert found["toy"].seen("under_coverage") == 25.0
     arguments = ["gains.py", str(tmp_path / "p.png"), "--results", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", arguments)
     gains.main()
     assert (
-        "raccoon (data sets, erasing): Under-coverage 7.00" in capsys.readouterr().out
+        "raccoon (data sets, erasing): under_coverage 7.00" in capsys.readouterr().out
     )
     assert (tmp_path / "p.png").stat().st_size > 10000
 

@@ -37,7 +37,7 @@ def methods(monkeypatch, tmp_path):
             (folder / "last_checkpoint").write_text("epoch_4.pth\n")
             scalars = folder / "time" / "vis_data" / "scalars.json"
             scalars.parent.mkdir(parents=True)
-            scalars.write_text('{"GT-known": 1.0, "step": 4}\n')
+            scalars.write_text('{"wsol/gt_known": 1.0, "step": 4}\n')
         else:
             seed = int(folder.parent.name[-1])
             scores = dict.fromkeys(module.COLUMNS.values(), 50.0 + seed)
@@ -63,8 +63,8 @@ def test_searched_settings_reach_every_run_and_the_record(methods, capsys):
     found = methods.run_script("--methods", "cam", "--seeds", 0, 1, "--trials", 1)
     assert found["cam"]["values"] == {RATE: 0.5, DROP: 0.25}
     assert found["cam"]["search"]["trials"] == [{"trial": "0", RATE: "0.5"}]
-    assert found["cam"]["runs"]["1"]["val"] == {"GT-known": 1.0}
-    assert found["cam"]["runs"]["1"]["test"]["GT-known (fixed)"] == 51.0
+    assert found["cam"]["runs"]["1"]["val"] == {"wsol/gt_known": 1.0}
+    assert found["cam"]["runs"]["1"]["test"]["wsol/val_threshold/gt_known"] == 51.0
     for arguments in methods.calls[1:]:
         assert arguments[-2:] == [f"{RATE}=0.5", f"{DROP}=0.25"]
     assert "| CAM | 50.5 ± 0.7 |" in capsys.readouterr().out
@@ -75,7 +75,7 @@ def test_gains_over_cam_are_paired_by_seed(methods, tmp_path, capsys):
     path = tmp_path / "results" / "adl.json"
     record = json.loads(path.read_text())
     for seed, gain in (("0", 1.0), ("1", 3.0)):
-        record["runs"][seed]["test"]["GT-known (fixed)"] += gain
+        record["runs"][seed]["test"]["wsol/val_threshold/gt_known"] += gain
     path.write_text(json.dumps(record))
     capsys.readouterr()
     methods.run_script("--methods", "cam", "adl", "--seeds", 0, 1)

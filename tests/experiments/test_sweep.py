@@ -25,8 +25,12 @@ def sweep(monkeypatch, tmp_path):
 
     def run(args, method, seed, values, records):
         module.calls.append((args.data, method, seed, values))
-        scores = {"GT-known": 40.0 + seed, "GT-known (fixed)": 45.0, "Top-1 Cls": 90.0}
-        scores["MaxBoxAccV2"] = 35.0
+        scores = {
+            "wsol/gt_known": 40.0 + seed,
+            "wsol/val_threshold/gt_known": 45.0,
+            "wsol/top1_cls": 90.0,
+        }
+        scores["wsol/max_box_acc_v2"] = 35.0
         records.add_run(method, seed, {"val": scores, "test": scores})
 
     def main(*arguments):

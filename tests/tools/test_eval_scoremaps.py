@@ -98,19 +98,24 @@ def test_a_result_on_val(run, folder, capsys):
     plot = folder / "new" / "curves.png"
     found = evaluate(run, folder, "--scores", folder / "scores.npz", "--plot", plot)
     metrics = found["metrics"]
-    assert metrics["GT-known"] == metrics["Top-1 Loc"] == metrics["MaxBoxAcc"] == 75
-    assert metrics["Top-1 Cls"] == metrics["Top-5 Cls"] - 25 == 75
-    assert (metrics["GT-known (small)"], metrics["GT-known (medium)"]) == (0, 100)
+    assert (
+        metrics["wsol/gt_known"]
+        == metrics["wsol/top1_loc"]
+        == metrics["wsol/max_box_acc"]
+        == 75
+    )
+    assert metrics["wsol/top1_cls"] == metrics["wsol/top5_cls"] - 25 == 75
+    assert (metrics["wsol/gt_known_small"], metrics["wsol/gt_known_medium"]) == (0, 100)
     # The square is 101 x 101 pixels, the quarter 51 x 51.
     ratio = (3 + (101 / 51) ** 2) / 4
-    assert metrics["Box area ratio"] == pytest.approx(ratio)
-    assert metrics["MaxBoxAcc threshold"] == 0
+    assert metrics["wsol/box_area_ratio"] == pytest.approx(ratio)
+    assert metrics["wsol/threshold/max_box_acc"] == 0
     assert len(found["curves"]) == 10
     assert all(len(curve) == 1000 for curve in found["curves"].values())
     assert found["curves"]["thresholds"][:3] == [0, 0.001, 0.002]
-    assert found["curves"]["GT-known"][399:401] == [75, 25]
+    assert found["curves"]["wsol/gt_known"][399:401] == [75, 25]
     assert {k: v["images"] for k, v in found["by_class"].items()} == {"0": 2, "1": 2}
-    assert [found["by_class"][k]["GT-known"] for k in "01"] == [100, 50]
+    assert [found["by_class"][k]["wsol/gt_known"] for k in "01"] == [100, 50]
     assert {k: v["images"] for k, v in found["by_size"].items()} == {
         "small": 1,
         "medium": 3,
@@ -133,11 +138,11 @@ def test_a_threshold_goes_from_val_to_test(run, folder):
     (folder / "out" / "result.json").rename(folder / "val.json")
     for threshold in (folder / "val.json", "0"):
         found = evaluate(run, folder, "--threshold", threshold)["metrics"]
-        assert found["GT-known (fixed)"] == 75
-        assert found["MaxBoxAcc (fixed) threshold"] == 0
+        assert found["wsol/val_threshold/gt_known"] == 75
+        assert found["wsol/threshold/val_max_box_acc"] == 0
     found = evaluate(run, folder, "--threshold", 0.5)
-    assert found["metrics"]["GT-known (fixed)"] == 25
-    assert found["metrics"]["GT-known"] == 75
+    assert found["metrics"]["wsol/val_threshold/gt_known"] == 25
+    assert found["metrics"]["wsol/gt_known"] == 75
     assert found["evaluated"]["threshold"] == 0.5
 
 
@@ -152,11 +157,11 @@ def test_a_result_at_a_fixed_threshold_gives_none(run, folder, capsys):
 def test_other_overlaps_and_steps(run, folder):
     options = ["--iou", 30, 50, 70, 95, "--interval", 0.01, "--topk", 2]
     found = evaluate(run, folder, "--scores", folder / "scores.npz", *options)
-    assert found["metrics"]["MaxBoxAcc@0.95"] == 75
-    assert found["metrics"]["MaxBoxAccV2"] == pytest.approx(75)
-    assert len(found["curves"]["MaxBoxAccV2@0.95"]) == 100
-    assert "Top-2 Loc" in found["metrics"]
-    assert "Top-5 Loc" not in found["metrics"]
+    assert found["metrics"]["wsol/max_box_acc_95"] == 75
+    assert found["metrics"]["wsol/max_box_acc_v2"] == pytest.approx(75)
+    assert len(found["curves"]["wsol/max_box_acc_v2_95"]) == 100
+    assert "wsol/top2_loc" in found["metrics"]
+    assert "wsol/top5_loc" not in found["metrics"]
     assert found["evaluated"]["iou_thresholds"] == [0.3, 0.5, 0.7, 0.95]
 
 
@@ -250,7 +255,9 @@ def test_the_tool_needs_neither_torch_nor_mmengine(repo_root, folder, good):
     )
     if good:
         assert done.returncode == 0, done.stderr
-        assert read_json(folder / "r.json")["metrics"]["GT-known (fixed)"] == 75
+        assert (
+            read_json(folder / "r.json")["metrics"]["wsol/val_threshold/gt_known"] == 75
+        )
     else:
         assert done.returncode == 2
         # Before it the progress bar cleans up.
@@ -278,9 +285,9 @@ def test_maps_of_the_true_masks_score_100(run, shared_data, tmp_path):
     options = ["--allow-missing", "--mask-root", root, "--json", out, "--plot", plot]
     assert run(tmp_path / "maps", metadata, *options) == 0
     found = read_json(out)
-    assert found["metrics"]["PxAP"] == found["metrics"]["Pixel IoU"] == 100
+    assert found["metrics"]["wsol/pxap"] == found["metrics"]["wsol/pixel_iou"] == 100
     assert found["evaluated"]["images"] == len(chosen)
-    assert len(found["curves"]["Pixel recall"]) == 1000
+    assert len(found["curves"]["wsol/pixel_recall"]) == 1000
     assert cv2.imread(str(plot)) is not None
 
 
@@ -298,9 +305,9 @@ def test_what_is_undefined_becomes_null(run, tmp_path):
     write_scoremap(tmp_path / "maps", "a.jpg", np.zeros((224, 224)))
     options = ["--mask-root", tmp_path, "--threshold", 0.5, "--interval", 0.5]
     found = evaluate(run, tmp_path, *options, "--plot", tmp_path / "curves.png")
-    assert found["metrics"]["Pixel precision (fixed)"] is None
-    assert found["curves"]["Pixel precision"] == [25, None]
-    assert found["metrics"]["PxAP"] == 25
+    assert found["metrics"]["wsol/val_threshold/pixel_precision"] is None
+    assert found["curves"]["wsol/pixel_precision"] == [25, None]
+    assert found["metrics"]["wsol/pxap"] == 25
     assert found["evaluated"]["constant"] == 1
 
 

@@ -39,7 +39,7 @@ def net(tmp_path_factory, repo_root):
     init_default_scope("mmpretrain")
     torch.manual_seed(0)
     model = MODELS.build(Config.fromfile(toy).model)
-    meta = dict(wsol_thresholds={"MaxBoxAcc threshold": 0.4})
+    meta = dict(wsol_thresholds={"wsol/threshold/max_box_acc": 0.4})
     path = folder / "net.pth"
     torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
     return SimpleNamespace(config=str(folder / "views.py"), checkpoint=str(path))
@@ -63,12 +63,16 @@ def test_views_change_the_maps_and_the_stored_maps_give_the_same_scores(
     for name, option in dict(plain=[], views=["--tta"]).items():
         folder = tmp_path / name
         metrics = evaluate(*option, "--dump-scoremaps", str(folder))
-        assert metrics["MaxBoxAcc (fixed) threshold"] == 0.4
+        assert metrics["wsol/threshold/val_max_box_acc"] == 0.4
         settings = EvaluationSettings(interval=0.01, threshold=0.4)
         stored = evaluate_scoremaps(folder, folder / "metadata", settings=settings)[
             "metrics"
         ]
-        for key in ("MaxBoxAcc", "MaxBoxAccV2", "MaxBoxAcc (fixed)"):
+        for key in (
+            "wsol/max_box_acc",
+            "wsol/max_box_acc_v2",
+            "wsol/val_threshold/max_box_acc",
+        ):
             assert stored[key] == metrics[key]
         files = sorted(Path(folder).rglob("*.npy"))
         maps[name] = np.stack([np.load(path) for path in files])
@@ -80,26 +84,28 @@ def test_views_change_the_maps_and_the_stored_maps_give_the_same_scores(
 def test_with_another_map(evaluate, target, tmp_path):
     argv = ["--tta", "--dump-scoremaps", str(tmp_path / "maps"), "--cfg-options"]
     metrics = evaluate(*argv, f"test_evaluator.cam_target={target}")
-    assert {name.partition("/")[0] for name in metrics} == {target}
+    assert {name.partition("/")[0] for name in metrics} == {f"wsol_{target}"}
     # The checkpoint's threshold is of the ground truth's maps.
-    assert not any("(fixed)" in name for name in metrics)
+    assert not any("/val_" in name for name in metrics)
     folder = tmp_path / "maps"
     settings = EvaluationSettings(interval=0.01)
     stored = evaluate_scoremaps(folder, folder / "metadata", settings=settings)
-    assert stored["metrics"]["MaxBoxAcc"] == metrics[f"{target}/MaxBoxAcc"]
+    assert (
+        stored["metrics"]["wsol/max_box_acc"] == metrics[f"wsol_{target}/max_box_acc"]
+    )
 
 
 def test_val_can_choose_the_threshold_of_views(evaluate):
     metrics = evaluate("--split", "val", "--tta")
-    assert 0 <= metrics["MaxBoxAcc threshold"] < 1
-    assert "MaxBoxAcc (fixed)" not in metrics
+    assert 0 <= metrics["wsol/threshold/max_box_acc"] < 1
+    assert "wsol/val_threshold/max_box_acc" not in metrics
 
 
 def test_pixels_are_scored_too(evaluate):
     options = ["test_evaluator.type=mmdgdm.PxAP", "test_evaluator.threshold=0.5"]
     metrics = evaluate("--tta", "--cfg-options", *options)
-    assert 0 < metrics["PxAP"] <= 100
-    assert metrics["Pixel IoU (fixed) threshold"] == 0.5
+    assert 0 < metrics["wsol/pxap"] <= 100
+    assert metrics["wsol/threshold/val_pixel_iou"] == 0.5
 
 
 def test_pictures_need_files_behind_the_views(net, run_test, tmp_path, capsys):

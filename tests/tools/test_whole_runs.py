@@ -59,7 +59,7 @@ def trained(tmp_path_factory, run_train):
 def last_validation(folder):
     (log,) = folder.glob("*/vis_data/scalars.json")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return [line for line in lines if "MaxBoxAcc" in line][-1]
+    return [line for line in lines if "wsol/max_box_acc" in line][-1]
 
 
 def evaluate(run_test, trained, out, *more, options=()):
@@ -78,15 +78,15 @@ def test_testing_val_repeats_the_last_validation(run_test, trained, tmp_path):
 
 def test_a_test_takes_the_threshold_that_val_chose(run_test, trained, tmp_path):
     metrics = evaluate(run_test, trained, tmp_path / "m.json")
-    chosen = last_validation(trained)["MaxBoxAcc threshold"]
-    assert metrics["MaxBoxAcc (fixed) threshold"] == chosen
-    for name in ("epoch_1.pth", "epoch_2.pth", "best_MaxBoxAcc_epoch_2.pth"):
+    chosen = last_validation(trained)["wsol/threshold/max_box_acc"]
+    assert metrics["wsol/threshold/val_max_box_acc"] == chosen
+    for name in ("epoch_1.pth", "epoch_2.pth", "best_wsol_max_box_acc_epoch_2.pth"):
         if (trained / name).is_file():
             meta = load_checkpoint_file(str(trained / name))["meta"]
-            assert set(meta["wsol_thresholds"]) == {"MaxBoxAcc threshold"}
+            assert set(meta["wsol_thresholds"]) == {"wsol/threshold/max_box_acc"}
     given = ["test_evaluator.threshold=0.123"]
     metrics = evaluate(run_test, trained, tmp_path / "m.json", options=given)
-    assert metrics["MaxBoxAcc (fixed) threshold"] == 0.123
+    assert metrics["wsol/threshold/val_max_box_acc"] == 0.123
 
 
 @pytest.mark.parametrize("number", [2, 3])
@@ -105,7 +105,7 @@ def test_several_processes_give_the_numbers_of_one(run_test, trained, tmp_path, 
     assert json.loads(out.read_text()) == one
     # The maps that the processes wrote give the same numbers once more.
     assert len(list(maps.rglob("*.npy"))) == 37
-    threshold = one["MaxBoxAcc (fixed) threshold"]
+    threshold = one["wsol/threshold/val_max_box_acc"]
     again = evaluate_scoremaps(
         maps,
         maps / "metadata",
@@ -125,7 +125,7 @@ def test_two_processes_train(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "epoch_1.pth").is_file()
-    assert last_validation(tmp_path)["MaxBoxAcc"] > 0
+    assert last_validation(tmp_path)["wsol/max_box_acc"] > 0
 
 
 def test_resuming_goes_on_where_it_stopped(run_train, trained, tmp_path):
@@ -144,7 +144,7 @@ def test_pictures_and_a_fixed_threshold(run_test, trained, tmp_path):
     metrics = evaluate(run_test, trained, tmp_path / "m.json", *shown, options=fixed)
     assert len(list((tmp_path / "pictures").glob("0*.jpg"))) == 5
     assert (tmp_path / "pictures" / "overview.jpg").is_file()
-    assert metrics["GT-known (fixed)"] <= metrics["GT-known"]
+    assert metrics["wsol/val_threshold/gt_known"] <= metrics["wsol/gt_known"]
 
 
 NECK_ALONE = """

@@ -8,32 +8,33 @@ import numpy as np
 import pytest
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.names import human_name
 from mmdgdm.visualization.curves import check_plot_path, plot_curves, save_curves
 
 CUTS = np.arange(0, 1, 0.25)
 BOXES = {
     "curves": {
         "thresholds": CUTS,
-        "GT-known": np.array([10.0, 40.0, 40.0, 0.0]),
-        "MaxBoxAcc": np.array([10.0, 40.0, 40.0, 0.0]),
-        "MaxBoxAccV2@0.3": np.array([50.0, 40.0, 30.0, 20.0]),
+        "gt_known": np.array([10.0, 40.0, 40.0, 0.0]),
+        "max_box_acc": np.array([10.0, 40.0, 40.0, 0.0]),
+        "max_box_acc_v2_30": np.array([50.0, 40.0, 30.0, 20.0]),
     },
     "metrics": {
-        "GT-known": 40.0,
-        "GT-known threshold": 0.25,
-        "MaxBoxAccV2@0.3": 50.0,
-        "MaxBoxAccV2@0.3 threshold": 0.0,
+        "wsol/gt_known": 40.0,
+        "wsol/threshold/gt_known": 0.25,
+        "wsol/max_box_acc_v2_30": 50.0,
+        "wsol/threshold/max_box_acc_v2_30": 0.0,
     },
     "evaluated": {"images": 17, "threshold": None},
 }
 MASKS = {
     "curves": {
         "thresholds": CUTS,
-        "Pixel precision": np.array([10.0, 20.0, 30.0, np.nan]),
-        "Pixel recall": np.array([100.0, 60.0, 30.0, 0.0]),
-        "Pixel IoU": np.array([10.0, 17.0, 19.0, 0.0]),
+        "pixel_precision": np.array([10.0, 20.0, 30.0, np.nan]),
+        "pixel_recall": np.array([100.0, 60.0, 30.0, 0.0]),
+        "pixel_iou": np.array([10.0, 17.0, 19.0, 0.0]),
     },
-    "metrics": {"PxAP": 20.0, "Pixel IoU": 19.0, "Pixel IoU threshold": 0.5},
+    "metrics": {"wsol/pixel_iou": 19.0, "wsol/threshold/pixel_iou": 0.5},
     "evaluated": {"images": 3, "threshold": 0.375},
 }
 
@@ -57,10 +58,11 @@ def dots_of(axes):
 )
 def test_curves_are_drawn_as_they_are(result, names):
     axes, lines = lines_of(result)
+    curves = {human_name(name): curve for name, curve in result["curves"].items()}
     for name in names:
         x, y = lines[name].get_data()
         assert np.array_equal(x, CUTS)
-        assert np.array_equal(y, result["curves"][name], equal_nan=True)
+        assert np.array_equal(y, curves[name], equal_nan=True)
     shown = [text.get_text() for text in axes.get_legend().get_texts()]
     assert shown[: len(names)] == names
     assert str(result["evaluated"]["images"]) in axes.get_title()
@@ -68,9 +70,8 @@ def test_curves_are_drawn_as_they_are(result, names):
 
 def test_dots_stand_at_the_best_points():
     axes, lines = lines_of(BOXES)
-    colours = {
-        name: lines[name].get_color() for name in BOXES["curves"] if name in lines
-    }
+    names = ("GT-known", "MaxBoxAccV2@0.3")
+    colours = {name: lines[name].get_color() for name in names}
     assert dots_of(axes) == {
         colours["GT-known"]: [[0.25, 40.0]],
         colours["MaxBoxAccV2@0.3"]: [[0.0, 50.0]],

@@ -12,7 +12,6 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdgdm.evaluation.functional.cam_target import target_of_name
 from mmdgdm.evaluation.stored.thresholds import calibrated_thresholds
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.checkpoint import load_checkpoint_file
@@ -25,10 +24,11 @@ META_KEY = "wsol_thresholds"
 class CalibrationHook(Hook):
     """Choose the threshold of maps on val, store it, and use it on test.
 
-    After each validation, the best thresholds of ``MaxBoxAcc`` and ``Pixel IoU`` are
+    After each validation, the best thresholds of ``max_box_acc`` and ``pixel_iou`` are
     written to ``meta['wsol_thresholds']`` of the checkpoint of that moment, and of
     those saved until the next validation. When a checkpoint is tested, metrics whose
-    ``threshold`` is not set take it from there and report their ``(fixed)`` scores.
+    ``threshold`` is not set take it from there and report their ``val_threshold/``
+    scores. A metric finds the threshold under its own prefix.
 
     Args:
         use_in_test: Whether tests take the stored threshold. There is no need where
@@ -93,7 +93,8 @@ class CalibrationHook(Hook):
             name = getattr(metric, "calibrated_by", None)
             if name is None or metric.threshold is not None:
                 continue
-            threshold = _find(self._stored or {}, name, metric.prefix)
+            name = f"{metric.prefix}/{name}"
+            threshold = (self._stored or {}).get(name)
             if threshold is None:
                 runner.logger.log(
                     logging.WARNING,
@@ -106,21 +107,3 @@ class CalibrationHook(Hook):
                 f"{type(metric).__name__} takes the threshold {threshold:g}, which "
                 "validation chose, from the checkpoint."
             )
-
-
-def _find(
-    thresholds: dict[str, float], name: str, prefix: Optional[str]
-) -> Optional[float]:
-    """The threshold under the metric's own prefix, else the only one of its name."""
-    whole = f"{prefix}/{name}" if prefix else name
-    if whole in thresholds:
-        return thresholds[whole]
-    # A threshold that is best for the maps of one class says nothing about those of
-    # several.
-    target = target_of_name(whole)
-    same = [
-        v
-        for key, v in thresholds.items()
-        if key.rpartition("/")[2] == name and target_of_name(key) == target
-    ]
-    return same[0] if len(same) == 1 else None

@@ -17,6 +17,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.names import VAL_CHOSE, split_name
+from mmdgdm.evaluation.stored.thresholds import BOX_THRESHOLD
 from mmdgdm.registry import HOOKS, VISUALIZERS
 from mmdgdm.utils.image_files import read_image
 
@@ -45,8 +47,8 @@ class WSOLVisualizationHook(Hook):
         out_dir: Folder for the pictures; made if missing.
         num_images: How many images to draw.
         threshold: Share of each map's maximum at which its box is taken, in
-            [0, 1); ``None`` takes the evaluation's ``MaxBoxAcc (fixed) threshold``,
-            else its ``MaxBoxAcc threshold``.
+            [0, 1); ``None`` takes the one that val chose, else the
+            best one of ``max_box_acc``.
         sheet_images: How many pictures ``overview.jpg`` holds.
 
     Raises:
@@ -145,13 +147,13 @@ class WSOLVisualizationHook(Hook):
     def _threshold(self, metrics: dict[str, float]) -> float:
         if self.threshold is not None:
             return self.threshold
-        known = {key.split("/")[-1]: value for key, value in metrics.items()}
-        for key in ("MaxBoxAcc (fixed) threshold", "MaxBoxAcc threshold"):
+        known = {"".join(split_name(name)[1:]): v for name, v in metrics.items()}
+        for key in (f"{VAL_CHOSE}max_box_acc", BOX_THRESHOLD):
             if key in known:
                 return float(known[key])
         raise ConfigError(
             "Expected `threshold` of WSOLVisualizationHook to be given, or a metric "
-            "that reports 'MaxBoxAcc threshold' (mmdgdm.WSOLMetric), but got neither."
+            f"that reports {BOX_THRESHOLD!r} (mmdgdm.WSOLMetric), but got neither."
         )
 
 

@@ -13,15 +13,14 @@ r"""Which map localization is scored with.
   al., Combinational Class Activation Maps for Weakly Supervised Object Localization,
   WACV 2020; the weights are this project's choice.
 
-Scores of another map than the ground truth's are not GT-known: they stand under a
-prefix that names the map, and what would be called ``GT-known`` is called
-``MaxBoxAcc``, which is the same number without saying whose map it is.
+Scores of another map than the ground truth's are not GT-known: their prefix names the
+map, as in ``wsol_top1/max_box_acc``, and what would be called ``gt_known`` is called
+``max_box_acc``, which is the same number without saying whose map it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -171,7 +170,7 @@ def _best_places(
     return order
 
 
-def target_prefix(prefix: Optional[str], cam_target: str) -> Optional[str]:
+def target_prefix(prefix: str, cam_target: str) -> str:
     """The prefix of scores, which names the map unless it is the ground truth's.
 
     Args:
@@ -179,52 +178,14 @@ def target_prefix(prefix: Optional[str], cam_target: str) -> Optional[str]:
         cam_target: As the module lists them.
 
     Returns:
-        Both, joined by a slash.
+        Both, joined by an underscore.
 
     Raises:
         ConfigError: If ``cam_target`` is malformed.
 
     Example:
-        >>> target_prefix("val", "top1")
-        'val/top1'
+        >>> target_prefix("wsol", "top1"), target_prefix("wsol", "gt")
+        ('wsol_top1', 'wsol')
     """
     parse_cam_target(cam_target)
-    if cam_target == GROUND_TRUTH:
-        return prefix
-    return f"{prefix}/{cam_target}" if prefix else cam_target
-
-
-def target_of_name(name: str) -> str:
-    """Whose map a score was made with, from its whole name.
-
-    Args:
-        name: Name with prefix, for example ``"val/top1/MaxBoxAcc"``.
-
-    Returns:
-        The target; the ground truth if the name tells of no other.
-
-    Example:
-        >>> target_of_name("val/top1/MaxBoxAcc"), target_of_name("val/MaxBoxAcc")
-        ('top1', 'gt')
-    """
-    last = name.rpartition("/")[0].rpartition("/")[2]
-    return last if _PATTERN.fullmatch(last) else GROUND_TRUTH
-
-
-def honest_names(metrics: Mapping[str, Any], cam_target: str) -> dict[str, Any]:
-    """Scores without the name GT-known, unless they are of the ground truth's map.
-
-    Args:
-        metrics: Scores by name.
-        cam_target: The map they were made with.
-
-    Returns:
-        The scores; ``GT-known`` in a name became ``MaxBoxAcc``.
-
-    Example:
-        >>> honest_names({"MaxBoxAcc": 5.0, "GT-known (small)": 3.0}, "top1")
-        {'MaxBoxAcc': 5.0, 'MaxBoxAcc (small)': 3.0}
-    """
-    if cam_target == GROUND_TRUTH:
-        return dict(metrics)
-    return {name.replace("GT-known", "MaxBoxAcc"): v for name, v in metrics.items()}
+    return prefix if cam_target == GROUND_TRUTH else f"{prefix}_{cam_target}"

@@ -3,15 +3,15 @@
 Whoever evaluates, a running experiment or a tool for stored maps, gets the numbers
 here. All scores are percentages:
 
-- ``PxAP``: area under the precision-recall curve of the pixels of all images.
-- ``Pixel IoU``: IoU of the pixels at or above a threshold with the object pixels,
-  over all images at once, at the best threshold; ``Pixel IoU threshold`` is the first
+- ``pxap``: area under the precision-recall curve of the pixels of all images.
+- ``pixel_iou``: IoU of the pixels at or above a threshold with the object pixels,
+  over all images at once, at the best threshold; ``threshold/pixel_iou`` is the first
   one that reaches it.
 
-A maximum chosen on the scored images is optimistic: at a threshold fixed elsewhere,
-``Pixel IoU (fixed)`` is the honest score, with ``Pixel precision (fixed)`` and
-``Pixel recall (fixed)`` beside it, and ``Pixel IoU (fixed) threshold`` repeats that
-threshold. Precision is NaN if no pixel reaches the threshold.
+A maximum chosen on the scored images is optimistic: at a threshold fixed on val,
+``val_threshold/pixel_iou`` is the honest score, with ``val_threshold/pixel_precision``
+and ``val_threshold/pixel_recall`` beside it, and ``threshold/val_pixel_iou`` repeats
+that threshold. Precision is NaN if no pixel reaches the threshold.
 
 Source: Choe et al., Evaluating Weakly Supervised Object Localization Methods Right,
 CVPR 2020.
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.max_box_acc import curve_maximum
+from mmdgdm.evaluation.functional.names import AT_VAL, THRESHOLD, VAL_CHOSE
 from mmdgdm.evaluation.functional.pxap import (
     ScoreHistograms,
     pixel_iou_curve,
@@ -58,7 +59,7 @@ class PixelSummary(NamedTuple):
 
     Attributes:
         metrics: Scores and their thresholds by name, as the module lists them.
-        curves: ``Pixel precision``, ``Pixel recall`` and ``Pixel IoU`` at each
+        curves: ``pixel_precision``, ``pixel_recall`` and ``pixel_iou`` at each
             threshold, (T,) each, in percent.
         num_constant: Number of maps that are zero everywhere.
     """
@@ -162,9 +163,9 @@ def summarize_pixels(
     overlap = pixel_iou_curve(counts.histograms, thresholds)
     best = curve_maximum(overlap, thresholds)
     metrics = {
-        "PxAP": pxap(counts.histograms),
-        "Pixel IoU": best.value,
-        "Pixel IoU threshold": best.threshold,
+        "pxap": pxap(counts.histograms),
+        "pixel_iou": best.value,
+        f"{THRESHOLD}pixel_iou": best.threshold,
     }
     if (threshold is None) != (counts.fixed is None):
         raise DataError(
@@ -174,13 +175,13 @@ def summarize_pixels(
     if threshold is not None and counts.fixed is not None:
         cuts = _fixed_cuts(threshold)
         fixed = precision_recall_curve(counts.fixed, cuts)
-        metrics["Pixel IoU (fixed)"] = float(pixel_iou_curve(counts.fixed, cuts)[-1])
-        metrics["Pixel IoU (fixed) threshold"] = threshold
-        metrics["Pixel precision (fixed)"] = float(fixed.precision[-1])
-        metrics["Pixel recall (fixed)"] = float(fixed.recall[-1])
+        metrics[f"{AT_VAL}pixel_iou"] = float(pixel_iou_curve(counts.fixed, cuts)[-1])
+        metrics[f"{VAL_CHOSE}pixel_iou"] = threshold
+        metrics[f"{AT_VAL}pixel_precision"] = float(fixed.precision[-1])
+        metrics[f"{AT_VAL}pixel_recall"] = float(fixed.recall[-1])
     named = {
-        "Pixel precision": curves.precision,
-        "Pixel recall": curves.recall,
-        "Pixel IoU": overlap,
+        "pixel_precision": curves.precision,
+        "pixel_recall": curves.recall,
+        "pixel_iou": overlap,
     }
     return PixelSummary(metrics, named, counts.num_constant)

@@ -1,33 +1,31 @@
 """All box scores of a data set, from the records of its images.
 
 Whoever evaluates, a running experiment or a tool for stored maps, gets the numbers
-here, under the names of the field. All scores are percentages of images, unless said
-otherwise:
+here. All scores are percentages of images, unless said otherwise:
 
-- ``Top-k Cls``: the class is among the k best.
-- ``GT-known``: the box of the largest contour reaches IoU 0.5.
-- ``Top-k Loc``: GT-known, and the class is among the k best.
-- ``MaxBoxAcc``: the same as GT-known, under the benchmark's name.
-- ``MaxBoxAcc@d``: the box of the largest contour reaches IoU d, for the other d.
-- ``MaxBoxAccV2@d``: a box of any contour reaches IoU d.
-- ``MaxBoxAccV2``: the mean of those over all d.
+- ``topK_cls``: the class is among the K best.
+- ``gt_known``: the box of the largest contour reaches IoU 0.5.
+- ``topK_loc``: the same, and the class is among the K best.
+- ``max_box_acc``: the same as ``gt_known``, under the benchmark's name.
+- ``max_box_acc_P``: the box of the largest contour reaches another IoU, P percent.
+- ``max_box_acc_v2_P``: a box of any contour reaches an IoU of P percent.
+- ``max_box_acc_v2``: the mean of those over all P.
 
-Each localization score is the maximum over thresholds, and ``<name> threshold`` is
-the first threshold that reaches it (``MaxBoxAccV2`` itself has one per d). A maximum
-chosen on the scored images is optimistic: at a threshold fixed elsewhere,
-``<name> (fixed)`` is the honest score, and ``MaxBoxAcc (fixed) threshold`` repeats that
-threshold.
+Each localization score is the maximum over thresholds, and ``threshold/<name>`` is
+the first threshold that reaches it (``max_box_acc_v2`` itself has one per P). A maximum
+chosen on the scored images is optimistic: at a threshold fixed on val,
+``val_threshold/<name>`` is the honest score, and ``threshold/val_max_box_acc`` repeats
+that threshold.
 
-What tells a method's failing, at the best threshold of MaxBoxAcc or, marked
-``(fixed)``, at the fixed one:
+What tells a method's failing, at the best threshold of ``max_box_acc`` or at val's:
 
-- ``GT-known (small)``, ``(medium)``, ``(large)``: among images whose largest
+- ``gt_known_small``, ``_medium``, ``_large``: among images whose largest
   ground-truth box takes less than 15 %, 15 to 50 %, more than 50 % of the image. They
   stand at the threshold of the whole set, so that they average to its score.
-- ``Box area ratio``, ``Over-coverage``, ``Under-coverage``: see
+- ``box_area_ratio``, ``over_coverage``, ``under_coverage``: see
   :mod:`mmdgdm.evaluation.functional.coverage`. They are known at thresholds 0, 0.05,
-  ..., 0.95 and at the fixed one; of the former, the nearest to the best is taken, and
-  ``Box area ratio threshold`` says which.
+  ..., 0.95 and at val's; of the former, the nearest to the best is taken, and
+  ``threshold/box_area_ratio`` says which.
 
 Source: Choe et al., Evaluating Weakly Supervised Object Localization Methods Right,
 CVPR 2020 and its journal version.
@@ -56,6 +54,12 @@ from mmdgdm.evaluation.functional.max_box_acc import (
     max_box_acc_v2,
     percentages,
 )
+from mmdgdm.evaluation.functional.names import (
+    AT_VAL,
+    THRESHOLD,
+    VAL_CHOSE,
+    metric_name,
+)
 from mmdgdm.evaluation.functional.records import (
     BoxTable,
     coverage_thresholds,
@@ -68,7 +72,6 @@ SIZE_LIMITS = (0.15, 0.50)
 SIZE_NAMES = ("small", "medium", "large")
 #: Images whose packed hits are unpacked at a time.
 _CHUNK = 1024
-_FIXED = " (fixed)"
 
 
 class BoxSummary(NamedTuple):
@@ -111,7 +114,7 @@ def check_box_settings(
             f"Expected `iou_thresholds` to hold {LOC_IOU_THRESHOLD}, which "
             f"GT-known is defined at, but got {iou_thresholds!r}."
         )
-    if len({f"{delta:g}" for delta in iou_thresholds}) != len(iou_thresholds):
+    if len({metric_name("", iou=iou) for iou in iou_thresholds}) < len(iou_thresholds):
         raise ConfigError(
             "Expected `iou_thresholds` to differ in six digits, by which scores are "
             f"named, but got {iou_thresholds!r}."
@@ -164,9 +167,9 @@ def summarize_boxes(
     for place, name in enumerate(SIZE_NAMES):
         scores = _score(facts, np.flatnonzero(sizes == place), iou_thresholds)
         by_size[name] = scores
-        for suffix in ("", _FIXED):
-            if f"GT-known{suffix}" in scores:
-                metrics[f"GT-known ({name}){suffix}"] = scores[f"GT-known{suffix}"]
+        for at in ("", AT_VAL):
+            if f"{at}gt_known" in scores:
+                metrics[f"{at}gt_known_{name}"] = scores[f"{at}gt_known"]
     order = np.argsort(table.labels, kind="stable")
     labels, starts = np.unique(table.labels[order], return_index=True)
     by_class = {
@@ -196,11 +199,11 @@ def _check_table(
         )
 
 
-def _correct(table: BoxTable, topk: Sequence[int]) -> dict[str, NDArray[np.bool_]]:
-    """Whether the class of each image is among the k best, by name."""
+def _correct(table: BoxTable, topk: Sequence[int]) -> dict[int, NDArray[np.bool_]]:
+    """Whether the class of each image is among the k best, by k."""
     if table.ranks is None:
         return {}
-    return {f"Top-{k}": table.ranks < k for k in topk}
+    return {k: table.ranks < k for k in topk}
 
 
 def _curves(
@@ -221,17 +224,17 @@ def _curves(
         part = slice(start, start + _CHUNK)
         maxima = table.maxima[part]
         single, multi = _unpack(table.single[part]), _unpack(table.multi[part])
-        add("GT-known", localization_counts(maxima, single[:, loc], thresholds))
-        for name, right in correct.items():
+        add("gt_known", localization_counts(maxima, single[:, loc], thresholds))
+        for top, right in correct.items():
             more = localization_counts(maxima, single[:, loc], thresholds, right[part])
-            add(f"{name} Loc", more)
+            add(metric_name("loc", k=top), more)
         single_counts = hit_counts(maxima, single, thresholds)
         multi_counts = hit_counts(maxima, multi, thresholds)
-        add("MaxBoxAcc", single_counts[loc])
+        add("max_box_acc", single_counts[loc])
         for k, delta in enumerate(iou_thresholds):
-            if k != loc:  # which is MaxBoxAcc itself
-                add(f"MaxBoxAcc@{delta:g}", single_counts[k])
-            add(f"MaxBoxAccV2@{delta:g}", multi_counts[k])
+            if k != loc:  # which is max_box_acc itself
+                add(metric_name("max_box_acc", iou=delta), single_counts[k])
+            add(metric_name("max_box_acc_v2", iou=delta), multi_counts[k])
     return {
         name: percentages(count, len(table.maxima)) for name, count in counts.items()
     }
@@ -257,29 +260,31 @@ def _image_facts(
     threshold: Optional[float],
 ) -> _ImageFacts:
     correct = _correct(table, topk)
-    right = {f"{name} Cls": kept for name, kept in correct.items()}
+    right: dict[str, NDArray[np.bool_]] = {}
     cuts_of = {"": {name: point.threshold for name, point in best.items()}}
     if threshold is not None:
-        cuts_of[_FIXED] = dict.fromkeys(best, threshold)
+        cuts_of[AT_VAL] = dict.fromkeys(best, threshold)
     loc = list(iou_thresholds).index(LOC_IOU_THRESHOLD)
-    for suffix, cuts in cuts_of.items():
-        known = hits_at(table.maxima, table.single, cuts["GT-known"])[:, loc]
-        right[f"GT-known{suffix}"] = right[f"MaxBoxAcc{suffix}"] = known
-        for top, kept in correct.items():
-            name = f"{top} Loc"
+    for at, cuts in cuts_of.items():
+        known = hits_at(table.maxima, table.single, cuts["gt_known"])[:, loc]
+        right[f"{at}gt_known"] = right[f"{at}max_box_acc"] = known
+        for k, kept in correct.items():
+            name = metric_name("loc", k=k)
             hits = hits_at(table.maxima, table.single, cuts[name])[:, loc]
-            right[f"{name}{suffix}"] = kept & hits
-        for k, delta in enumerate(iou_thresholds):
-            for kind, bits in ("MaxBoxAcc", table.single), ("MaxBoxAccV2", table.multi):
-                name = f"{kind}@{delta:g}"
+            right[f"{at}{name}"] = kept & hits
+        for place, delta in enumerate(iou_thresholds):
+            kinds = {"max_box_acc": table.single, "max_box_acc_v2": table.multi}
+            for kind, bits in kinds.items():
+                name = metric_name(kind, iou=delta)
                 if name in cuts:
                     hits = hits_at(table.maxima, bits, cuts[name])
-                    right[f"{name}{suffix}"] = hits[:, k]
-    place = int(np.abs(COVERAGE_THRESHOLDS - best["MaxBoxAcc"].threshold).argmin())
-    areas = {"": table.areas[:, place]}
+                    right[f"{at}{name}"] = hits[:, place]
+    right.update({metric_name("cls", k=k): kept for k, kept in correct.items()})
+    nearest = int(np.abs(COVERAGE_THRESHOLDS - best["max_box_acc"].threshold).argmin())
+    areas = {"": table.areas[:, nearest]}
     if threshold is not None:
-        areas[_FIXED] = table.areas[:, -1]
-    return _ImageFacts(right, areas, float(COVERAGE_THRESHOLDS[place]))
+        areas[AT_VAL] = table.areas[:, -1]
+    return _ImageFacts(right, areas, float(COVERAGE_THRESHOLDS[nearest]))
 
 
 def _score(
@@ -291,13 +296,14 @@ def _score(
         return scores
     for name, right in facts.right.items():
         scores[name] = float(percentages(int(right[places].sum()), len(places)))
-    for suffix, areas in facts.areas.items():
-        parts = [scores[f"MaxBoxAccV2@{d:g}{suffix}"] for d in iou_thresholds]
-        scores[f"MaxBoxAccV2{suffix}"] = max_box_acc_v2(parts)
+    for at, areas in facts.areas.items():
+        names = [metric_name("max_box_acc_v2", iou=delta) for delta in iou_thresholds]
+        parts = [scores[f"{at}{name}"] for name in names]
+        scores[f"{at}max_box_acc_v2"] = max_box_acc_v2(parts)
         coverage = mean_coverage(areas[places])
-        scores[f"Box area ratio{suffix}"] = coverage.area_ratio
-        scores[f"Over-coverage{suffix}"] = coverage.over
-        scores[f"Under-coverage{suffix}"] = coverage.under
+        scores[f"{at}box_area_ratio"] = coverage.area_ratio
+        scores[f"{at}over_coverage"] = coverage.over
+        scores[f"{at}under_coverage"] = coverage.under
     return scores
 
 
@@ -306,8 +312,8 @@ def _thresholds_of(
     coverage_threshold: float,
     threshold: Optional[float],
 ) -> dict[str, float]:
-    entries = {f"{name} threshold": point.threshold for name, point in best.items()}
-    entries["Box area ratio threshold"] = coverage_threshold
+    entries = {f"{THRESHOLD}{name}": point.threshold for name, point in best.items()}
+    entries[f"{THRESHOLD}box_area_ratio"] = coverage_threshold
     if threshold is not None:
-        entries["MaxBoxAcc (fixed) threshold"] = threshold
+        entries[f"{VAL_CHOSE}max_box_acc"] = threshold
     return entries

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from mmdgdm.evaluation.functional.max_box_acc import LOC_IOU_THRESHOLD
+from mmdgdm.evaluation.functional.names import (
+    AT_VAL,
+    THRESHOLD,
+    VAL_CHOSE,
+    split_name,
+)
 from mmdgdm.evaluation.metrics.wsol_metric import WSOLMetric
 from mmdgdm.registry import METRICS
 
 #: The scores of MaxBoxAcc over all images.
 _NAMES = frozenset(
-    f"MaxBoxAcc{suffix}{threshold}"
-    for suffix in ("", " (fixed)")
-    for threshold in ("", " threshold")
+    f"{before}max_box_acc" for before in ("", THRESHOLD, AT_VAL, VAL_CHOSE)
 )
 
 
@@ -20,9 +24,9 @@ _NAMES = frozenset(
 class MaxBoxAcc(WSOLMetric):
     """Share of images whose largest contour's box reaches IoU 0.5, in percent.
 
-    Computed as by :class:`WSOLMetric`, of whose names it reports ``MaxBoxAcc``,
-    ``MaxBoxAcc threshold`` and, with ``threshold``, ``MaxBoxAcc (fixed)``. Samples
-    need no ``pred_score``.
+    Computed as by :class:`WSOLMetric`, of whose scores it reports ``max_box_acc``,
+    its threshold and, with ``threshold``, what it is there. Samples need no
+    ``pred_score``.
 
     Source: Choe et al., Evaluating Weakly Supervised Object Localization Methods
     Right, CVPR 2020.
@@ -55,9 +59,9 @@ class MaxBoxAcc(WSOLMetric):
 class MaxBoxAccV2(WSOLMetric):
     """MaxBoxAccV2: boxes of all contours, mean over IoU thresholds, in percent.
 
-    Computed as by :class:`WSOLMetric`, of whose names it reports ``MaxBoxAccV2``,
-    ``MaxBoxAccV2@d`` with their thresholds and, with ``threshold``, the same
-    marked ``(fixed)``. Samples need no ``pred_score``.
+    Computed as by :class:`WSOLMetric`, of whose scores it reports ``max_box_acc_v2``,
+    ``max_box_acc_v2_P`` with their thresholds and, with ``threshold``, what they are
+    there. Samples need no ``pred_score``.
 
     Source: Choe et al., Evaluation for Weakly Supervised Object Localization:
     Protocol, Metrics, and Datasets, TPAMI 2022.
@@ -86,5 +90,5 @@ class MaxBoxAccV2(WSOLMetric):
         return {
             name: value
             for name, value in metrics.items()
-            if name.startswith("MaxBoxAccV2")
+            if split_name(name).score.startswith("max_box_acc_v2")
         }

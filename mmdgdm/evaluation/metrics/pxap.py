@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, target_prefix
+from mmdgdm.evaluation.functional.names import PREFIX, THRESHOLD
 from mmdgdm.evaluation.functional.pixel_summary import (
     PixelCounts,
     add_counts,
@@ -47,8 +48,8 @@ class PxAP(BaseMetric):
     (:mod:`mmdgdm.evaluation.functional.cam_target`), is stretched to [0, 1] at
     224 x 224, and so is its mask, taking the nearest pixel. The scores of all object
     pixels and of all background pixels of the data set are compared; ignored pixels
-    are left out. The scores, ``PxAP`` and ``Pixel IoU`` at its best threshold and at
-    ``threshold``, are defined and named in
+    are left out. The scores, ``wsol/pxap`` and ``wsol/pixel_iou`` at its best
+    threshold and at ``threshold``, are defined and named in
     :mod:`mmdgdm.evaluation.functional.pixel_summary`.
 
     Samples carry ``cam`` (K, h, w), not normalised, ``cam_labels`` (K,),
@@ -63,12 +64,11 @@ class PxAP(BaseMetric):
             that was calibrated on the validation split and is stored in the
             checkpoint, if :class:`~mmdgdm.engine.hooks.CalibrationHook` is at hand.
         cam_target: Which map is scored: ``"gt"``, ``"top1"``, ``"mean_topK"`` or
-            ``"weighted_topK"``. Other than ``"gt"``, it is put before all names. The
-            head's ``cam_targets`` must hold
-            ``"topK"``.
+            ``"weighted_topK"``. Other than ``"gt"``, it is part of the prefix, as in
+            ``wsol_top1``. The head's ``cam_targets`` must hold ``"topK"``.
         collect_device: Where results of several processes meet, ``"cpu"`` or
             ``"gpu"``.
-        prefix: Put before all names, with a slash.
+        prefix: Put before all names, with a slash; ``None`` for ``wsol``.
 
     Raises:
         ConfigError: If an argument is out of range.
@@ -77,10 +77,9 @@ class PxAP(BaseMetric):
         >>> val_evaluator = dict(type="mmdgdm.PxAP", interval=0.01)
     """
 
-    # mmengine warns of a prefix that is None; an empty one means none is wanted.
-    default_prefix = ""
-    #: The metric whose best threshold on val becomes `threshold` on test.
-    calibrated_by = "Pixel IoU threshold"
+    default_prefix = PREFIX
+    #: The score whose best threshold on val becomes `threshold` on test.
+    calibrated_by = f"{THRESHOLD}pixel_iou"
 
     def __init__(
         self,
@@ -91,7 +90,8 @@ class PxAP(BaseMetric):
         prefix: Optional[str] = None,
     ) -> None:
         super().__init__(
-            collect_device=collect_device, prefix=target_prefix(prefix, cam_target)
+            collect_device=collect_device,
+            prefix=target_prefix(prefix or PREFIX, cam_target),
         )
         self.cam_target = cam_target
         check_fixed_threshold(threshold)

@@ -11,13 +11,10 @@ from mmengine.logging import print_log
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.boxes import scale_boxes
-from mmdgdm.evaluation.functional.cam_target import (
-    GROUND_TRUTH,
-    honest_names,
-    target_prefix,
-)
+from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, target_prefix
 from mmdgdm.evaluation.functional.localization import label_rank
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
+from mmdgdm.evaluation.functional.names import PREFIX, THRESHOLD
 from mmdgdm.evaluation.functional.records import make_record, read_records
 from mmdgdm.evaluation.functional.scoremaps import (
     DEFAULT_INTERVAL,
@@ -44,9 +41,9 @@ class WSOLMetric(BaseMetric):
     (:mod:`mmdgdm.evaluation.functional.cam_target`), is normalised, quantised and
     thresholded at 224 x 224 (see
     :mod:`mmdgdm.evaluation.functional.scoremaps`), and its boxes are compared with
-    the ground truth scaled to the same size. The scores, ``GT-known``,
-    ``Top-1 Loc``, ``MaxBoxAcc``, ``MaxBoxAccV2`` and others, each at its best
-    threshold and at ``threshold``, are defined and named in
+    the ground truth scaled to the same size. The scores, ``wsol/gt_known``,
+    ``wsol/top1_loc``, ``wsol/max_box_acc_v2`` and others, each at its best threshold
+    and at ``threshold``, are defined and named in
     :mod:`mmdgdm.evaluation.functional.summary`.
 
     Samples carry ``cam`` (K, h, w), not normalised, ``cam_labels`` (K,),
@@ -57,21 +54,21 @@ class WSOLMetric(BaseMetric):
     Right, CVPR 2020 and its journal version.
 
     Args:
-        iou_thresholds: The overlaps d of ``MaxBoxAccV2@d``; 0.5 must be among them.
+        iou_thresholds: The overlaps of ``max_box_acc_v2``; 0.5 must be among them.
         interval: Distance between two thresholds.
         topk: The values of k. With none, samples need no ``pred_score``.
         threshold: A threshold in [0, 1) fixed elsewhere. ``None`` takes the one
             that was calibrated on the validation split and is stored in the
             checkpoint, if :class:`~mmdgdm.engine.hooks.CalibrationHook` is at hand.
         classwise: Whether to report GT-known of each class too, as the lists
-            ``GT-known_classes`` and ``GT-known_classwise``.
+            ``gt_known_classes`` and ``gt_known_classwise``.
         cam_target: Which map is scored: ``"gt"``, ``"top1"``, ``"mean_topK"`` or
-            ``"weighted_topK"``. Other than ``"gt"``, it is put before all names, and
-            nothing is called GT-known. The head's ``cam_targets`` must hold
-            ``"topK"``.
+            ``"weighted_topK"``. Other than ``"gt"``, it is part of the prefix, as in
+            ``wsol_top1``, and nothing is called GT-known. The head's
+            ``cam_targets`` must hold ``"topK"``.
         collect_device: Where results of several processes meet, ``"cpu"`` or
             ``"gpu"``.
-        prefix: Put before all names, with a slash.
+        prefix: Put before all names, with a slash; ``None`` for ``wsol``.
 
     Raises:
         ConfigError: If an argument is out of range.
@@ -80,10 +77,9 @@ class WSOLMetric(BaseMetric):
         >>> val_evaluator = dict(type="mmdgdm.WSOLMetric", interval=0.01)
     """
 
-    # mmengine warns of a prefix that is None; an empty one means none is wanted.
-    default_prefix = ""
-    #: The metric whose best threshold on val becomes `threshold` on test.
-    calibrated_by = "MaxBoxAcc threshold"
+    default_prefix = PREFIX
+    #: The score whose best threshold on val becomes `threshold` on test.
+    calibrated_by = f"{THRESHOLD}max_box_acc"
 
     def __init__(
         self,
@@ -97,7 +93,8 @@ class WSOLMetric(BaseMetric):
         prefix: Optional[str] = None,
     ) -> None:
         super().__init__(
-            collect_device=collect_device, prefix=target_prefix(prefix, cam_target)
+            collect_device=collect_device,
+            prefix=target_prefix(prefix or PREFIX, cam_target),
         )
         self.cam_target = cam_target
         check_box_settings(iou_thresholds, topk, threshold)
@@ -182,8 +179,12 @@ class WSOLMetric(BaseMetric):
         metrics: dict[str, Any] = dict(summary.metrics)
         if self.classwise:
             by_class = summary.by_class
-            metrics["GT-known_classes"] = list(by_class)
-            metrics["GT-known_classwise"] = [
-                scores["GT-known"] for scores in by_class.values()
+            metrics["gt_known_classes"] = list(by_class)
+            metrics["gt_known_classwise"] = [
+                scores["gt_known"] for scores in by_class.values()
             ]
-        return honest_names(metrics, self.cam_target)
+        if self.cam_target == GROUND_TRUTH:
+            return metrics
+        return {
+            name.replace("gt_known", "max_box_acc"): v for name, v in metrics.items()
+        }

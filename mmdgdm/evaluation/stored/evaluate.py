@@ -21,6 +21,7 @@ from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.localization import label_rank
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS, percentages
 from mmdgdm.evaluation.functional.metadata import Box
+from mmdgdm.evaluation.functional.names import PREFIX, metric_name
 from mmdgdm.evaluation.functional.pixel_summary import (
     PixelCounts,
     add_counts,
@@ -353,7 +354,7 @@ def _box_result(
         settings.threshold,
     )
     result = {
-        "metrics": summary.metrics,
+        "metrics": _prefixed(summary.metrics),
         "by_size": summary.by_size,
         "by_class": summary.by_class,
         "curves": {"thresholds": thresholds, **summary.curves},
@@ -373,8 +374,12 @@ def _mask_result(
     ranks = np.array([job.rank for job in jobs if job.rank is not None])
     if len(ranks):
         for k in settings.topk:
-            metrics[f"Top-{k} Cls"] = float(
+            metrics[metric_name("cls", k=k)] = float(
                 percentages(int((ranks < k).sum()), len(ranks))
             )
     curves = {"thresholds": thresholds, **summary.curves}
-    return {"metrics": metrics, "curves": curves}, summary.num_constant
+    return {"metrics": _prefixed(metrics), "curves": curves}, summary.num_constant
+
+
+def _prefixed(metrics: dict[str, float]) -> dict[str, float]:
+    return {f"{PREFIX}/{name}": value for name, value in metrics.items()}

@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.names import (
+    PREFIX,
+    THRESHOLD,
+    VAL_CHOSE,
+    split_name,
+)
 
-#: The metric whose best threshold on val is the one for test: for boxes, for masks.
-BOX_THRESHOLD = "MaxBoxAcc threshold"
-MASK_THRESHOLD = "Pixel IoU threshold"
+#: The score whose best threshold on val is the one for test: for boxes, for masks.
+BOX_THRESHOLD = f"{THRESHOLD}max_box_acc"
+MASK_THRESHOLD = f"{THRESHOLD}pixel_iou"
 CALIBRATING_METRICS = (BOX_THRESHOLD, MASK_THRESHOLD)
 
 
@@ -19,19 +25,19 @@ def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The thresholds that an evaluation on val chooses.
 
     Args:
-        metrics: Its scores by name; names may have a prefix that ends in a slash.
+        metrics: Its scores by name.
 
     Returns:
         Those of ``CALIBRATING_METRICS`` that occur, by their whole name.
 
     Example:
-        >>> calibrated_thresholds({"wsol/MaxBoxAcc threshold": 0.3, "loss": 1.0})
-        {'wsol/MaxBoxAcc threshold': 0.3}
+        >>> calibrated_thresholds({"wsol/threshold/max_box_acc": 0.3, "loss": 1.0})
+        {'wsol/threshold/max_box_acc': 0.3}
     """
     return {
         name: float(value)
         for name, value in metrics.items()
-        if name.rpartition("/")[2] in CALIBRATING_METRICS
+        if "".join(split_name(name)[1:]) in CALIBRATING_METRICS
     }
 
 
@@ -70,19 +76,18 @@ def _threshold_of_file(path: Path, metric: str) -> float:
     metrics = result.get("metrics", result) if isinstance(result, dict) else {}
     entries = metrics.items() if isinstance(metrics, dict) else ()
     metrics = {key: v for key, v in entries if isinstance(v, (int, float))}
-    fixed = {v for key, v in metrics.items() if key.endswith("(fixed) threshold")}
+    fixed = {v for key, v in metrics.items() if split_name(key).kind == VAL_CHOSE}
     if fixed:
         raise ConfigError(
             f"Expected {path} to be the result of val, which chooses the threshold, "
             f"but got one that was scored at a fixed threshold, {sorted(fixed)[0]}."
         )
     found = calibrated_thresholds(metrics)
-    if metric in found:
-        return found[metric]
-    prefixed = {name: v for name, v in found.items() if name.endswith("/" + metric)}
-    if len(prefixed) == 1:
-        return next(iter(prefixed.values()))
+    ending = {name: v for name, v in found.items() if name.endswith(f"/{metric}")}
+    known = f"{PREFIX}/{metric}"
+    if known in found or len(ending) == 1:
+        return found[known] if known in found else next(iter(ending.values()))
     raise ConfigError(
-        f"Expected {path} to hold {metric!r}, but got {len(prefixed)} such entries "
-        f"with a prefix, and {', '.join(map(repr, found)) or 'none'} in all."
+        f"Expected {path} to hold {known!r}, but got {len(ending)} such entries with "
+        f"another prefix, and {', '.join(map(repr, found)) or 'none'} in all."
     )

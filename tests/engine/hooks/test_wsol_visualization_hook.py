@@ -78,7 +78,7 @@ def test_pictures_show_the_true_box_in_green(tmp_path):
     assert green > red + 60
 
 
-@pytest.mark.parametrize("key", ["MaxBoxAcc threshold", "wsol/MaxBoxAcc threshold"])
+@pytest.mark.parametrize("key", ["wsol/threshold/max_box_acc", "threshold/max_box_acc"])
 def test_the_evaluations_threshold_is_the_default(tmp_path, key, caplog):
     caplog.set_level(logging.INFO)
     run(WSOLVisualizationHook(str(tmp_path)), metrics={key: 0.25})
@@ -87,7 +87,7 @@ def test_the_evaluations_threshold_is_the_default(tmp_path, key, caplog):
 
 def test_a_fixed_threshold_of_the_metric_comes_first(tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    both = {"MaxBoxAcc threshold": 0.25, "MaxBoxAcc (fixed) threshold": 0.4}
+    both = {"wsol/threshold/max_box_acc": 0.25, "wsol/threshold/val_max_box_acc": 0.4}
     run(WSOLVisualizationHook(str(tmp_path)), metrics=both)
     assert "threshold 0.400" in caplog.text
 

@@ -8,10 +8,8 @@ import pytest
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.cam_target import (
     CAMTarget,
-    honest_names,
     parse_cam_target,
     select_scoremap,
-    target_of_name,
     target_prefix,
 )
 
@@ -106,9 +104,7 @@ def test_other_targets_are_errors(text):
 
 
 def test_names_tell_whose_map_it_is():
-    assert target_prefix(None, "gt") is None
     assert target_prefix("a", "gt") == "a"
-    assert target_prefix(None, "mean_top5") == "mean_top5"
-    assert target_of_name("a/mean_top5/MaxBoxAcc threshold") == "mean_top5"
-    assert target_of_name("MaxBoxAcc") == target_of_name("top/MaxBoxAcc") == "gt"
-    assert honest_names({"GT-known": 1.0}, "gt") == {"GT-known": 1.0}
+    assert target_prefix("a", "mean_top5") == "a_mean_top5"
+    with pytest.raises(ConfigError, match="`cam_target`"):
+        target_prefix("a", "top5")

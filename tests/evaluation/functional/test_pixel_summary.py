@@ -42,15 +42,15 @@ def test_five_pixels_by_hand():
     # Precision and recall: 1/1 and 1/2 above 0.75, 1/2 and 1/2 above 0.5, 2/3 and 1
     # above 0.25, 2/4 and 1 in all. Area: 1 * 1/2 + 2/3 * 1/2.
     found = summarize([(SCORES, MASK)])
-    assert found.metrics["PxAP"] == pytest.approx(100 * 5 / 6)
+    assert found.metrics["pxap"] == pytest.approx(100 * 5 / 6)
     # IoU: 1/2 from 0.8 on, 1/3 from 0.6, 2/3 from 0.3 to 0.5, 2/4 below.
-    assert found.metrics["Pixel IoU"] == pytest.approx(200 / 3)
-    assert found.metrics["Pixel IoU threshold"] == CUTS[3]
-    assert set(found.metrics) == {"PxAP", "Pixel IoU", "Pixel IoU threshold"}
+    assert found.metrics["pixel_iou"] == pytest.approx(200 / 3)
+    assert found.metrics["threshold/pixel_iou"] == CUTS[3]
+    assert set(found.metrics) == {"pxap", "pixel_iou", "threshold/pixel_iou"}
     expected = [50] * 3 + [200 / 3] * 3 + [100 / 3] * 2 + [50] * 2
-    assert found.curves["Pixel IoU"] == pytest.approx(expected)
-    assert found.curves["Pixel recall"].tolist() == [100] * 6 + [50] * 4
-    assert found.curves["Pixel precision"][[0, 3, 6, 8]] == pytest.approx(
+    assert found.curves["pixel_iou"] == pytest.approx(expected)
+    assert found.curves["pixel_recall"].tolist() == [100] * 6 + [50] * 4
+    assert found.curves["pixel_precision"][[0, 3, 6, 8]] == pytest.approx(
         [50, 200 / 3, 50, 100]
     )
 
@@ -58,23 +58,23 @@ def test_five_pixels_by_hand():
 def test_a_pixel_at_the_fixed_threshold_is_predicted():
     for threshold, tp, fp in ((0.5, 2, 1), (0.51, 1, 1), (0.75, 1, 1), (0.0, 2, 2)):
         found = summarize([(SCORES, MASK)], threshold=threshold).metrics
-        assert found["Pixel IoU (fixed)"] == tp * 100 / (2 + fp)
-        assert found["Pixel precision (fixed)"] == tp * 100 / (tp + fp)
-        assert found["Pixel recall (fixed)"] == tp * 100 / 2
-        assert found["Pixel IoU (fixed) threshold"] == threshold
+        assert found["val_threshold/pixel_iou"] == tp * 100 / (2 + fp)
+        assert found["val_threshold/pixel_precision"] == tp * 100 / (tp + fp)
+        assert found["val_threshold/pixel_recall"] == tp * 100 / 2
+        assert found["threshold/val_pixel_iou"] == threshold
 
 
 def test_precision_of_nothing_is_nan():
     found = summarize([(SCORES * 0.5, MASK)], threshold=0.8).metrics
-    assert np.isnan(found["Pixel precision (fixed)"])
-    assert found["Pixel IoU (fixed)"] == found["Pixel recall (fixed)"] == 0
+    assert np.isnan(found["val_threshold/pixel_precision"])
+    assert found["val_threshold/pixel_iou"] == found["val_threshold/pixel_recall"] == 0
 
 
 def test_constant_maps_are_counted():
     pairs = [(SCORES * 0, MASK), (SCORES, MASK), (SCORES * 0, MASK)]
     assert summarize(pairs).num_constant == 2
     # All pixels are of one score: the object's share.
-    assert summarize(pairs[:1]).metrics["PxAP"] == 50
+    assert summarize(pairs[:1]).metrics["pxap"] == 50
 
 
 def random_images(seed, number=6):
@@ -94,19 +94,21 @@ def test_random_sets_match_the_reference(slow, seed):
     images, fixed = random_images(seed), [0.3, 0.37, 0.0, 0.95][seed]
     found = summarize(images, threshold=fixed)
     rows = [(scores.tolist(), mask.tolist()) for scores, mask in images]
-    assert found.metrics["PxAP"] == pytest.approx(float(slow.pxap(rows, CUTS)))
+    assert found.metrics["pxap"] == pytest.approx(float(slow.pxap(rows, CUTS)))
     best = (-1, None)
     for k, cut in enumerate(CUTS):
         true, false, missed = slow.predicted(rows, cut)
         overlap = true * 100 / (true + false + missed)
-        assert found.curves["Pixel IoU"][k] == overlap
+        assert found.curves["pixel_iou"][k] == overlap
         best = max(best, (overlap, -k))
-    assert found.metrics["Pixel IoU"] == best[0]
-    assert found.metrics["Pixel IoU threshold"] == CUTS[-best[1]]
+    assert found.metrics["pixel_iou"] == best[0]
+    assert found.metrics["threshold/pixel_iou"] == CUTS[-best[1]]
     true, false, missed = slow.predicted(rows, fixed)
-    assert found.metrics["Pixel IoU (fixed)"] == true * 100 / (true + false + missed)
-    assert found.metrics["Pixel precision (fixed)"] == true * 100 / (true + false)
-    assert found.metrics["Pixel recall (fixed)"] == true * 100 / (true + missed)
+    assert found.metrics["val_threshold/pixel_iou"] == true * 100 / (
+        true + false + missed
+    )
+    assert found.metrics["val_threshold/pixel_precision"] == true * 100 / (true + false)
+    assert found.metrics["val_threshold/pixel_recall"] == true * 100 / (true + missed)
 
 
 def test_parts_add_up_in_any_order():

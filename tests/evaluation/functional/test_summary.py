@@ -17,7 +17,7 @@ from mmdgdm.evaluation.functional.summary import (
 
 DELTAS = (0.3, 0.5, 0.7)
 CUTS = make_thresholds(0.05)
-FIXED = " (fixed)"
+FIXED = "val_threshold/"
 
 
 def frame(x0, y0, x1, y1, side=224):
@@ -49,25 +49,27 @@ def test_two_thresholds_one_for_each_image():
     ]
     found = summarize(records, topk=(1, 2), threshold=0.6)
     scores = found.metrics
-    assert scores["GT-known"] == scores["MaxBoxAcc"] == 200 / 3
-    assert scores["GT-known threshold"] == CUTS[10] == 0.5
-    assert scores["Top-1 Cls"] == 100 / 3
-    assert scores["Top-2 Cls"] == 100
-    assert (scores["Top-1 Loc"], scores["Top-1 Loc threshold"]) == (100 / 3, 0)
-    assert scores["Top-2 Loc"] == 200 / 3
-    assert scores["GT-known (fixed)"] == scores["Top-2 Loc (fixed)"] == 200 / 3
-    assert scores["Top-1 Loc (fixed)"] == 0
-    assert scores["MaxBoxAcc (fixed) threshold"] == 0.6
+    assert scores["gt_known"] == scores["max_box_acc"] == 200 / 3
+    assert scores["threshold/gt_known"] == CUTS[10] == 0.5
+    assert scores["top1_cls"] == 100 / 3
+    assert scores["top2_cls"] == 100
+    assert (scores["top1_loc"], scores["threshold/top1_loc"]) == (100 / 3, 0)
+    assert scores["top2_loc"] == 200 / 3
+    assert (
+        scores["val_threshold/gt_known"] == scores["val_threshold/top2_loc"] == 200 / 3
+    )
+    assert scores["val_threshold/top1_loc"] == 0
+    assert scores["threshold/val_max_box_acc"] == 0.6
     # At 0.5 the ratios are 25 / 121, 1 and 1; of the first object 96 / 121 is missed.
-    assert scores["Box area ratio threshold"] == 0.5
-    assert scores["Box area ratio"] == pytest.approx((25 / 121 + 2) / 3)
-    assert scores["Over-coverage"] == 0
-    assert scores["Under-coverage"] == pytest.approx(100 * 96 / 121 / 3)
+    assert scores["threshold/box_area_ratio"] == 0.5
+    assert scores["box_area_ratio"] == pytest.approx((25 / 121 + 2) / 3)
+    assert scores["over_coverage"] == 0
+    assert scores["under_coverage"] == pytest.approx(100 * 96 / 121 / 3)
     assert found.by_class[5]["images"] == 1
-    assert found.by_class[5]["GT-known"] == 100
-    assert found.by_class[0]["GT-known"] == 50
-    assert found.curves["GT-known"].tolist() == [100 / 3] * 10 + [200 / 3] * 10
-    assert found.curves["Top-1 Loc"].tolist() == [100 / 3] * 10 + [0] * 10
+    assert found.by_class[5]["gt_known"] == 100
+    assert found.by_class[0]["gt_known"] == 50
+    assert found.curves["gt_known"].tolist() == [100 / 3] * 10 + [200 / 3] * 10
+    assert found.curves["top1_loc"].tolist() == [100 / 3] * 10 + [0] * 10
     assert found.num_constant == 0
 
 
@@ -77,12 +79,12 @@ def test_coverage_at_the_fixed_threshold():
     two[2:6, 2:6] = 255
     record = make_record(two, [[2, 2, 6, 6]], 0, threshold=0.37)
     scores = summarize([record], threshold=0.37).metrics
-    assert scores["Box area ratio (fixed)"] == 121 / 25
-    assert scores["Over-coverage (fixed)"] == pytest.approx(100 * 96 / 121)
-    assert scores["Under-coverage (fixed)"] == 0
+    assert scores["val_threshold/box_area_ratio"] == 121 / 25
+    assert scores["val_threshold/over_coverage"] == pytest.approx(100 * 96 / 121)
+    assert scores["val_threshold/under_coverage"] == 0
     # The best threshold is the first above 100 / 255, which is 0.4.
-    assert scores["Box area ratio"] == 1
-    assert scores["Box area ratio threshold"] == 0.4
+    assert scores["box_area_ratio"] == 1
+    assert scores["threshold/box_area_ratio"] == 0.4
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_sizes_of_objects(width, height, size):
     assert {name: s["images"] for name, s in found.by_size.items()} == {
         name: int(name == size) for name in SIZE_NAMES
     }
-    shown = [n for n in SIZE_NAMES if f"GT-known ({n})" in found.metrics]
+    shown = [n for n in SIZE_NAMES if f"gt_known_{n}" in found.metrics]
     assert shown == [size]
 
 
@@ -114,10 +116,10 @@ def test_sizes_stand_at_the_threshold_of_the_whole_set():
     small, medium = [[0, 0, 50, 50]], [[0, 0, 150, 150]]
     records = [make_record(two, boxes, 0) for boxes in (small, small, medium)]
     scores = summarize(records).metrics
-    assert scores["GT-known threshold"] == 0.5
+    assert scores["threshold/gt_known"] == 0.5
     # At a threshold of its own the medium object would be found.
-    assert scores["GT-known (small)"] == 100
-    assert scores["GT-known (medium)"] == 0
+    assert scores["gt_known_small"] == 100
+    assert scores["gt_known_medium"] == 0
 
 
 def test_all_zero_maps_are_counted():
@@ -125,15 +127,20 @@ def test_all_zero_maps_are_counted():
     records = [make_record(m, [[0, 0, 1, 0]], 0) for m in (zero, zero + 1, zero)]
     found = summarize(records)
     assert found.num_constant == 2
-    assert found.metrics["MaxBoxAcc"] == pytest.approx(200 / 3)
+    assert found.metrics["max_box_acc"] == pytest.approx(200 / 3)
 
 
 def test_other_overlaps_have_names():
     record = make_record(frame(0, 0, 9, 9), [[0, 0, 9, 9]], 0, None, (0.95, 0.5, 1.0))
     scores = summarize([record], iou_thresholds=(0.95, 0.5, 1.0)).metrics
-    for name in ("MaxBoxAcc@0.95", "MaxBoxAcc@1", "MaxBoxAccV2@0.5", "MaxBoxAccV2@1"):
+    for name in (
+        "max_box_acc_95",
+        "max_box_acc_100",
+        "max_box_acc_v2_50",
+        "max_box_acc_v2_100",
+    ):
         assert scores[name] == 100
-    assert "MaxBoxAcc@0.5" not in scores
+    assert "max_box_acc_50" not in scores
 
 
 # Properties
@@ -215,9 +222,7 @@ def test_groups_average_to_the_whole():
         images.append((frame(*shown), [box], int(label), int(rng.integers(7))))
     found = summarize(records_of(images, 0.37), **ALL)
     names = [n for n in found.by_class[0] if n != "images"]
-    assert {n for n in found.metrics if "threshold" not in n and "(s" not in n} >= set(
-        names
-    )
+    assert {n for n in found.metrics if "small" not in n} >= set(names)
     for groups in (found.by_class, found.by_size):
         assert len(groups) >= 3
         weights = [group["images"] for group in groups.values()]
@@ -228,9 +233,9 @@ def test_groups_average_to_the_whole():
             mean = np.average(values, weights=weights)
             assert mean == pytest.approx(found.metrics[name], abs=1e-9), name
     for size in SIZE_NAMES:
-        for suffix in ("", FIXED):
-            expected = found.by_size[size][f"GT-known{suffix}"]
-            assert found.metrics[f"GT-known ({size}){suffix}"] == expected
+        for at in ("", FIXED):
+            expected = found.by_size[size][f"{at}gt_known"]
+            assert found.metrics[f"{at}gt_known_{size}"] == expected
 
 
 def test_curves_hold_the_scores():
@@ -240,8 +245,8 @@ def test_curves_hold_the_scores():
     for name, curve in found.curves.items():
         assert len(curve) == len(CUTS)
         assert found.metrics[name] == curve.max()
-        assert found.metrics[f"{name} threshold"] == CUTS[curve.argmax()]
-        assert found.metrics[name + FIXED] == pytest.approx(curve[place], abs=1e-9)
+        assert found.metrics[f"threshold/{name}"] == CUTS[curve.argmax()]
+        assert found.metrics[FIXED + name] == pytest.approx(curve[place], abs=1e-9)
 
 
 # Against the slow reference
@@ -254,13 +259,13 @@ def slow_scores(reference, images, cuts, deltas):
         single = reference.hits(quantized, boxes, cuts, deltas, multi=False)
         multi = reference.hits(quantized, boxes, cuts, deltas, multi=True)
         known = single[deltas.index(0.5)]
-        entries = {"GT-known": known, "MaxBoxAcc": known}
+        entries = {"gt_known": known, "max_box_acc": known}
         for k in (1, 5):
-            entries[f"Top-{k} Loc"] = [hit and rank < k for hit in known]
+            entries[f"top{k}_loc"] = [hit and rank < k for hit in known]
         for delta, one, any_of in zip(deltas, single, multi):
             if delta != 0.5:
-                entries[f"MaxBoxAcc@{delta}"] = one
-            entries[f"MaxBoxAccV2@{delta}"] = any_of
+                entries[f"max_box_acc_{100 * delta:g}"] = one
+            entries[f"max_box_acc_v2_{100 * delta:g}"] = any_of
         for name, row in entries.items():
             rows.setdefault(name, []).append(row)
     return {name: reference.best_of_curve(table) for name, table in rows.items()}, rows
@@ -278,12 +283,12 @@ def test_random_sets_match_the_reference(reference, seed):
     assert set(found.curves) == set(best)
     for name, (value, place) in best.items():
         assert found.metrics[name] == value
-        assert found.metrics[f"{name} threshold"] == cuts[place]
-        assert found.metrics[name + FIXED] == at_fixed[name][0]
-    assert 0 < best["MaxBoxAccV2@0.7"][0] < 100
-    for suffix, source in (("", best), (FIXED, at_fixed)):
-        mean = np.mean([source[f"MaxBoxAccV2@{d}"][0] for d in DELTAS])
-        assert found.metrics[f"MaxBoxAccV2{suffix}"] == mean
+        assert found.metrics[f"threshold/{name}"] == cuts[place]
+        assert found.metrics[FIXED + name] == at_fixed[name][0]
+    assert 0 < best["max_box_acc_v2_70"][0] < 100
+    for at, source in (("", best), (FIXED, at_fixed)):
+        mean = np.mean([source[f"max_box_acc_v2_{100 * d:g}"][0] for d in DELTAS])
+        assert found.metrics[f"{at}max_box_acc_v2"] == mean
     for label in range(4):
         group = [k for k, image in enumerate(images) if image[2] == label]
         assert found.by_class[label]["images"] == len(group)
@@ -307,8 +312,8 @@ def test_size_groups_match_the_reference(reference):
         groups[name].append(k)
     assert min(map(len, groups.values())) > 0
     for size, group in groups.items():
-        right = sum(rows["GT-known"][k][best["GT-known"][1]] for k in group)
-        assert found.metrics[f"GT-known ({size})"] == right * 100.0 / len(group)
+        right = sum(rows["gt_known"][k][best["gt_known"][1]] for k in group)
+        assert found.metrics[f"gt_known_{size}"] == right * 100.0 / len(group)
 
 
 # Errors

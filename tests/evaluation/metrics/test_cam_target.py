@@ -38,22 +38,22 @@ def evaluate(samples, kind="WSOLMetric", **arguments):
 
 
 def test_which_map_decides_the_score():
-    assert evaluate([sample()])["GT-known"] == 100
-    assert evaluate([sample()], cam_target="top1")["top1/MaxBoxAcc"] == 0
+    assert evaluate([sample()])["wsol/gt_known"] == 100
+    assert evaluate([sample()], cam_target="top1")["wsol_top1/max_box_acc"] == 0
     right = sample(scores=(0.4, 0.6, 0.0))
-    assert evaluate([right], cam_target="top1")["top1/MaxBoxAcc"] == 100
+    assert evaluate([right], cam_target="top1")["wsol_top1/max_box_acc"] == 100
 
 
 def test_the_mean_holds_both_and_weights_decide_between_them():
     plain = evaluate([sample()], cam_target="mean_top2")
     # Of two contours of one size, the largest is the first that OpenCV finds.
-    assert plain["mean_top2/MaxBoxAccV2@0.5"] == 100
+    assert plain["wsol_mean_top2/max_box_acc_v2_50"] == 100
     # The left one weighs 0.6: above 2/3 of the maximum it stands alone.
     weighted = evaluate([sample()], cam_target="weighted_top2", threshold=0.8)
-    assert weighted["weighted_top2/MaxBoxAccV2@0.5 (fixed)"] == 0
+    assert weighted["wsol_weighted_top2/val_threshold/max_box_acc_v2_50"] == 0
     right = sample(scores=(0.3, 0.7, 0.0))
     weighted = evaluate([right], cam_target="weighted_top2", threshold=0.8)
-    assert weighted["weighted_top2/MaxBoxAcc (fixed)"] == 100
+    assert weighted["wsol_weighted_top2/val_threshold/max_box_acc"] == 100
 
 
 def test_the_ground_truths_names_are_unchanged():
@@ -61,29 +61,33 @@ def test_the_ground_truths_names_are_unchanged():
 
 
 @pytest.mark.parametrize("target", ["top1", "mean_top2", "weighted_top2"])
-@pytest.mark.parametrize("prefix", [None, "wsol"])
+@pytest.mark.parametrize("prefix", [None, "val"])
 def test_nothing_is_called_gt_known_and_every_name_tells_the_map(target, prefix):
     plain = evaluate([sample()], classwise=True, threshold=0.5)
     found = evaluate(
         [sample()], classwise=True, threshold=0.5, cam_target=target, prefix=prefix
     )
-    start = f"{prefix}/{target}/" if prefix else f"{target}/"
+    start = f"{prefix or 'wsol'}_{target}/"
     assert all(name.startswith(start) for name in found)
-    assert not any("GT-known" in name for name in found)
-    names = {name.replace("GT-known", "MaxBoxAcc") for name in plain}
-    assert {name[len(start) :] for name in found} == names
+    assert not any("gt_known" in name for name in found)
+    names = {name.replace("gt_known", "max_box_acc") for name in plain}
+    assert {f"wsol/{name[len(start) :]}" for name in found} == names
 
 
 def test_metrics_of_one_score_alone_pass_it_on():
     found = evaluate([sample()], "MaxBoxAcc", cam_target="top1")
-    assert set(found) == {"top1/MaxBoxAcc", "top1/MaxBoxAcc threshold"}
+    assert set(found) == {"wsol_top1/max_box_acc", "wsol_top1/threshold/max_box_acc"}
 
 
 def test_pixels_too():
-    assert evaluate([sample()], "PxAP")["Pixel IoU"] == 100
+    assert evaluate([sample()], "PxAP")["wsol/pixel_iou"] == 100
     found = evaluate([sample()], "PxAP", cam_target="top1")
-    assert found["top1/Pixel IoU"] < 10
-    assert set(found) == {"top1/PxAP", "top1/Pixel IoU", "top1/Pixel IoU threshold"}
+    assert found["wsol_top1/pixel_iou"] < 10
+    assert set(found) == {
+        "wsol_top1/pxap",
+        "wsol_top1/pixel_iou",
+        "wsol_top1/threshold/pixel_iou",
+    }
 
 
 @pytest.mark.parametrize("kind", ["WSOLMetric", "PxAP"])

@@ -37,47 +37,47 @@ def evaluate(*metrics):
 
 def test_max_box_acc():
     assert evaluate(dict(type="mmdgdm.MaxBoxAcc")) == {
-        "MaxBoxAcc": 50.0,
-        "MaxBoxAcc threshold": 0.0,
+        "wsol/max_box_acc": 50.0,
+        "wsol/threshold/max_box_acc": 0.0,
     }
 
 
 def test_max_box_acc_at_a_fixed_threshold():
     scores = evaluate(dict(type="mmdgdm.MaxBoxAcc", threshold=0.7, interval=0.1))
     assert set(scores) == {
-        "MaxBoxAcc",
-        "MaxBoxAcc threshold",
-        "MaxBoxAcc (fixed)",
-        "MaxBoxAcc (fixed) threshold",
+        "wsol/max_box_acc",
+        "wsol/threshold/max_box_acc",
+        "wsol/val_threshold/max_box_acc",
+        "wsol/threshold/val_max_box_acc",
     }
-    assert scores["MaxBoxAcc (fixed)"] == 50
+    assert scores["wsol/val_threshold/max_box_acc"] == 50
 
 
 def test_max_box_acc_v2():
     assert evaluate(dict(type="mmdgdm.MaxBoxAccV2", threshold=0.2)) == {
-        "MaxBoxAccV2@0.3": 100.0,
-        "MaxBoxAccV2@0.5": 50.0,
-        "MaxBoxAccV2@0.7": 50.0,
-        "MaxBoxAccV2": 200 / 3,
-        "MaxBoxAccV2@0.3 threshold": 0.0,
-        "MaxBoxAccV2@0.5 threshold": 0.0,
-        "MaxBoxAccV2@0.7 threshold": 0.0,
-        "MaxBoxAccV2 (fixed)": 200 / 3,
-        "MaxBoxAccV2@0.3 (fixed)": 100.0,
-        "MaxBoxAccV2@0.5 (fixed)": 50.0,
-        "MaxBoxAccV2@0.7 (fixed)": 50.0,
+        "wsol/max_box_acc_v2_30": 100.0,
+        "wsol/max_box_acc_v2_50": 50.0,
+        "wsol/max_box_acc_v2_70": 50.0,
+        "wsol/max_box_acc_v2": 200 / 3,
+        "wsol/threshold/max_box_acc_v2_30": 0.0,
+        "wsol/threshold/max_box_acc_v2_50": 0.0,
+        "wsol/threshold/max_box_acc_v2_70": 0.0,
+        "wsol/val_threshold/max_box_acc_v2": 200 / 3,
+        "wsol/val_threshold/max_box_acc_v2_30": 100.0,
+        "wsol/val_threshold/max_box_acc_v2_50": 50.0,
+        "wsol/val_threshold/max_box_acc_v2_70": 50.0,
     }
 
 
 def test_other_overlaps():
     scores = evaluate(dict(type="mmdgdm.MaxBoxAccV2", iou_thresholds=(0.4, 0.5)))
-    assert scores["MaxBoxAccV2@0.4"] == 100
-    assert scores["MaxBoxAccV2"] == 75
+    assert scores["wsol/max_box_acc_v2_40"] == 100
+    assert scores["wsol/max_box_acc_v2"] == 75
 
 
 def test_both_side_by_side():
     scores = evaluate(dict(type="mmdgdm.MaxBoxAcc"), dict(type="mmdgdm.MaxBoxAccV2"))
-    assert {"MaxBoxAcc", "MaxBoxAccV2"} <= set(scores)
+    assert {"wsol/max_box_acc", "wsol/max_box_acc_v2"} <= set(scores)
 
 
 @pytest.mark.parametrize("name", ["MaxBoxAcc", "MaxBoxAccV2"])

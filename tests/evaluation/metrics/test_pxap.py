@@ -88,9 +88,9 @@ def test_scores_of_one_image():
     scores = evaluate([sample()])
     # Half of the object at precision 1, the other half at 2 of 3.
     assert scores == {
-        "PxAP": pytest.approx(100 * (1 / 2 + 1 / 2 * 2 / 3), rel=1e-15),
-        "Pixel IoU": 200 / 3,
-        "Pixel IoU threshold": 0.001,
+        "wsol/pxap": pytest.approx(100 * (1 / 2 + 1 / 2 * 2 / 3), rel=1e-15),
+        "wsol/pixel_iou": 200 / 3,
+        "wsol/threshold/pixel_iou": 0.001,
     }
     assert all(type(value) is float for value in scores.values())
 
@@ -108,61 +108,65 @@ def test_scores_of_one_image():
 )
 def test_scores_at_a_fixed_threshold(threshold, iou, precision, recall):
     scores = evaluate([sample()], threshold=threshold, interval=0.3)
-    assert {k: v for k, v in scores.items() if "fixed" in k} == {
-        "Pixel IoU (fixed)": pytest.approx(iou, rel=1e-15),
-        "Pixel IoU (fixed) threshold": threshold,
-        "Pixel precision (fixed)": pytest.approx(precision, rel=1e-15),
-        "Pixel recall (fixed)": pytest.approx(recall, rel=1e-15),
+    assert {k: v for k, v in scores.items() if "/val_" in k} == {
+        "wsol/val_threshold/pixel_iou": pytest.approx(iou, rel=1e-15),
+        "wsol/threshold/val_pixel_iou": threshold,
+        "wsol/val_threshold/pixel_precision": pytest.approx(precision, rel=1e-15),
+        "wsol/val_threshold/pixel_recall": pytest.approx(recall, rel=1e-15),
     }
     plain = evaluate([sample()], interval=0.3)
-    assert plain == {k: v for k, v in scores.items() if "fixed" not in k}
+    assert plain == {k: v for k, v in scores.items() if "/val_" not in k}
 
 
 def test_precision_is_nan_where_nothing_is_predicted():
     scores = evaluate([sample(torch.ones(7, 7))], threshold=0.5)
-    assert np.isnan(scores["Pixel precision (fixed)"])
-    assert scores["Pixel recall (fixed)"] == scores["Pixel IoU (fixed)"] == 0
+    assert np.isnan(scores["wsol/val_threshold/pixel_precision"])
+    assert (
+        scores["wsol/val_threshold/pixel_recall"]
+        == scores["wsol/val_threshold/pixel_iou"]
+        == 0
+    )
 
 
 def test_a_perfect_map_scores_100():
     scores = evaluate([sample(LEFT.float()), sample(5 - 3 * (LEFT == 0).float())])
-    assert scores["PxAP"] == scores["Pixel IoU"] == 100
-    assert scores["Pixel IoU threshold"] == 0.001
+    assert scores["wsol/pxap"] == scores["wsol/pixel_iou"] == 100
+    assert scores["wsol/threshold/pixel_iou"] == 0.001
 
 
 def test_a_constant_map_scores_the_share_of_the_object():
     scores = evaluate([sample(torch.full((7, 7), 0.3), mask_of(1, 0, 0, 255))])
-    assert scores["Pixel IoU"] == 100 / 3
-    assert scores["PxAP"] == pytest.approx(100 / 3, rel=1e-15)
-    assert scores["Pixel IoU threshold"] == 0
+    assert scores["wsol/pixel_iou"] == 100 / 3
+    assert scores["wsol/pxap"] == pytest.approx(100 / 3, rel=1e-15)
+    assert scores["wsol/threshold/pixel_iou"] == 0
 
 
 def test_ignored_pixels_are_left_out():
     # Of the two background quarters, the one that the map gets wrong.
-    assert evaluate([sample(mask=mask_of(1, 255, 1, 0))])["PxAP"] == 100
+    assert evaluate([sample(mask=mask_of(1, 255, 1, 0))])["wsol/pxap"] == 100
 
 
 def test_all_pixels_of_the_data_set_are_ranked_together():
     inverse = sample(quarters(0.0, 1.0, 0.0, 1.0))
     right = sample(LEFT.float())
     # Of the pixels at 1, half are right; the other half of the object is at 0.
-    assert evaluate([inverse, right])["PxAP"] == 50
-    assert evaluate([right] * 3 + [inverse])["PxAP"] == 75 * 0.75 + 25 * 0.5
+    assert evaluate([inverse, right])["wsol/pxap"] == 50
+    assert evaluate([right] * 3 + [inverse])["wsol/pxap"] == 75 * 0.75 + 25 * 0.5
 
 
 def test_the_map_of_the_ground_truth_class_counts():
     both = sample(cam_labels=torch.tensor([3, 0]))
     both.set_field(torch.stack([LEFT.float(), 1 - LEFT.float()]), "cam")
-    assert evaluate([both])["PxAP"] == 100
+    assert evaluate([both])["wsol/pxap"] == 100
     both.set_field(torch.tensor([0, 3]), "cam_labels")
-    assert evaluate([both])["PxAP"] == 50
+    assert evaluate([both])["wsol/pxap"] == 50
 
 
 def test_masks_are_taken_at_their_stored_size():
     small = torch.tensor([[1, 0, 0], [1, 0, 0]], dtype=torch.uint8)
     for mask in (small, small.repeat_interleave(150, 0).repeat_interleave(50, 1)):
         share = 75 / 224  # The columns x of 224 with 3 x / 224 < 1.
-        assert evaluate([sample(torch.ones(7, 7), mask)])["PxAP"] == 100 * share
+        assert evaluate([sample(torch.ones(7, 7), mask)])["wsol/pxap"] == 100 * share
 
 
 @pytest.mark.parametrize("interval", [0.001, 0.01, 1 / 49])
@@ -177,13 +181,13 @@ def test_small_raw_maps_match_the_slow_version(interval):
     ]
     positive, negative = slow.fast_histograms(images, cuts)
     scores = evaluate(samples, interval=interval)
-    assert scores["PxAP"] == slow.pxap_in_floats(positive, negative)
+    assert scores["wsol/pxap"] == slow.pxap_in_floats(positive, negative)
     curve = [
         sum(positive[k:]) * 100 / (sum(positive) + sum(negative[k:]))
         for k in range(len(cuts))
     ]
-    assert scores["Pixel IoU"] == max(curve)
-    assert scores["Pixel IoU threshold"] == cuts[curve.index(max(curve))]
+    assert scores["wsol/pixel_iou"] == max(curve)
+    assert scores["wsol/threshold/pixel_iou"] == cuts[curve.index(max(curve))]
 
 
 def test_real_masks_through_their_loader(shared_data):
@@ -199,10 +203,10 @@ def test_real_masks_through_their_loader(shared_data):
         cam = torch.from_numpy((small == 1).astype(np.float32))
         samples.append(sample(cam, torch.from_numpy(mask)))
     assert len(samples) == 20
-    assert evaluate(samples)["PxAP"] == 100
+    assert evaluate(samples)["wsol/pxap"] == 100
     for out in samples:
         out.set_field(out.cam * 0 + 1, "cam")
-    assert 10 < evaluate(samples)["PxAP"] < 50
+    assert 10 < evaluate(samples)["wsol/pxap"] < 50
 
 
 # Records
@@ -224,7 +228,8 @@ def gather(parts, size):
 @pytest.mark.parametrize("count", [1, 2, 5, 31, 32, 33])
 def test_one_two_and_three_processes_give_the_same(count):
     samples = varied_samples(count, seed=count)
-    whole = evaluate(samples, threshold=0.4)
+    found = evaluate(samples, threshold=0.4)
+    whole = {name.removeprefix("wsol/"): value for name, value in found.items()}
     for world in (1, 2, 3):
         # The sampler repeats images so that all processes have equally many.
         padded = samples + samples * (-count % world)
@@ -262,7 +267,7 @@ def test_the_next_evaluation_starts_afresh():
     perfect = sample(LEFT.float())
     for samples in (varied_samples(12), [perfect]):
         last = evaluate(samples, metric)
-    assert last["PxAP"] == 100
+    assert last["wsol/pxap"] == 100
 
 
 def test_samples_are_not_changed():
@@ -330,7 +335,7 @@ def test_no_object_pixel_in_the_whole_data_set():
         evaluate([empty])
     # One image without an object is no error; its pixels are background.
     scores = evaluate([empty, sample(torch.ones(7, 7), mask_of(1, 1, 1, 1))])
-    assert scores["PxAP"] == pytest.approx(100 * 4 / 7)
+    assert scores["wsol/pxap"] == pytest.approx(100 * 4 / 7)
 
 
 @pytest.mark.parametrize(
@@ -354,4 +359,4 @@ def test_no_image_is_an_error():
 
 
 def test_a_prefix_stands_before_all_names():
-    assert evaluate([sample(LEFT.float())], prefix="val")["val/PxAP"] == 100
+    assert evaluate([sample(LEFT.float())], prefix="val")["val/pxap"] == 100

@@ -65,6 +65,10 @@ def evaluate(samples, metric=None, **arguments):
     return evaluator.evaluate(len(samples))
 
 
+def at_val(name):
+    return name.replace("wsol/", "wsol/val_threshold/")
+
+
 def four_samples():
     return [
         sample(boxes=[LARGE_TARGET]),
@@ -75,42 +79,42 @@ def four_samples():
 
 
 BEST = {
-    "Top-1 Cls": 50.0,
-    "Top-5 Cls": 75.0,
-    "GT-known": 50.0,
-    "Top-1 Loc": 25.0,
-    "Top-5 Loc": 25.0,
-    "MaxBoxAcc": 50.0,
-    "MaxBoxAcc@0.3": 50.0,
-    "MaxBoxAcc@0.7": 50.0,
-    "MaxBoxAccV2@0.3": 50.0,
-    "MaxBoxAccV2@0.5": 50.0,
-    "MaxBoxAccV2@0.7": 50.0,
-    "MaxBoxAccV2": 50.0,
-    "GT-known threshold": 0.499,
-    "Top-1 Loc threshold": 0.0,
-    "Top-5 Loc threshold": 0.0,
-    "MaxBoxAcc threshold": 0.499,
-    "MaxBoxAcc@0.3 threshold": 0.499,
-    "MaxBoxAcc@0.7 threshold": 0.499,
-    "MaxBoxAccV2@0.3 threshold": 0.499,
-    "MaxBoxAccV2@0.5 threshold": 0.499,
-    "MaxBoxAccV2@0.7 threshold": 0.499,
+    "wsol/top1_cls": 50.0,
+    "wsol/top5_cls": 75.0,
+    "wsol/gt_known": 50.0,
+    "wsol/top1_loc": 25.0,
+    "wsol/top5_loc": 25.0,
+    "wsol/max_box_acc": 50.0,
+    "wsol/max_box_acc_30": 50.0,
+    "wsol/max_box_acc_70": 50.0,
+    "wsol/max_box_acc_v2_30": 50.0,
+    "wsol/max_box_acc_v2_50": 50.0,
+    "wsol/max_box_acc_v2_70": 50.0,
+    "wsol/max_box_acc_v2": 50.0,
+    "wsol/threshold/gt_known": 0.499,
+    "wsol/threshold/top1_loc": 0.0,
+    "wsol/threshold/top5_loc": 0.0,
+    "wsol/threshold/max_box_acc": 0.499,
+    "wsol/threshold/max_box_acc_30": 0.499,
+    "wsol/threshold/max_box_acc_70": 0.499,
+    "wsol/threshold/max_box_acc_v2_30": 0.499,
+    "wsol/threshold/max_box_acc_v2_50": 0.499,
+    "wsol/threshold/max_box_acc_v2_70": 0.499,
 }
 # What tells a failing; the numbers are tested where they are defined.
-COVERAGE = ("Box area ratio", "Over-coverage", "Under-coverage")
+COVERAGE = ("wsol/box_area_ratio", "wsol/over_coverage", "wsol/under_coverage")
 FIXED = {
-    "GT-known (fixed)": 25.0,
-    "Top-1 Loc (fixed)": 25.0,
-    "Top-5 Loc (fixed)": 25.0,
-    "MaxBoxAcc (fixed)": 25.0,
-    "MaxBoxAcc@0.3 (fixed)": 25.0,
-    "MaxBoxAcc@0.7 (fixed)": 25.0,
-    "MaxBoxAccV2@0.3 (fixed)": 25.0,
-    "MaxBoxAccV2@0.5 (fixed)": 25.0,
-    "MaxBoxAccV2@0.7 (fixed)": 25.0,
-    "MaxBoxAccV2 (fixed)": 25.0,
-    "MaxBoxAcc (fixed) threshold": 0.2,
+    "wsol/val_threshold/gt_known": 25.0,
+    "wsol/val_threshold/top1_loc": 25.0,
+    "wsol/val_threshold/top5_loc": 25.0,
+    "wsol/val_threshold/max_box_acc": 25.0,
+    "wsol/val_threshold/max_box_acc_30": 25.0,
+    "wsol/val_threshold/max_box_acc_70": 25.0,
+    "wsol/val_threshold/max_box_acc_v2_30": 25.0,
+    "wsol/val_threshold/max_box_acc_v2_50": 25.0,
+    "wsol/val_threshold/max_box_acc_v2_70": 25.0,
+    "wsol/val_threshold/max_box_acc_v2": 25.0,
+    "wsol/threshold/val_max_box_acc": 0.2,
 }
 
 
@@ -118,9 +122,9 @@ def test_scores_of_four_images():
     scores = evaluate(four_samples())
     assert {name: scores[name] for name in BEST} == BEST
     # The objects take 20, 3, 3 and 3 % of their images.
-    sizes = {"GT-known (small)": 200 / 3, "GT-known (medium)": 0.0}
+    sizes = {"wsol/gt_known_small": 200 / 3, "wsol/gt_known_medium": 0.0}
     assert {name: scores[name] for name in sizes} == pytest.approx(sizes)
-    others = {*COVERAGE, "Box area ratio threshold"}
+    others = {*COVERAGE, "wsol/threshold/box_area_ratio"}
     assert set(scores) == {*BEST, *sizes, *others}
     assert all(type(value) is float for value in scores.values())
 
@@ -128,34 +132,34 @@ def test_scores_of_four_images():
 def test_scores_at_a_fixed_threshold():
     fixed = evaluate(four_samples(), threshold=0.2)
     assert {name: fixed[name] for name in FIXED} == FIXED
-    more = {*COVERAGE, "GT-known (small)", "GT-known (medium)"}
-    names = {name for name in fixed if "(fixed)" in name}
-    assert names == {*FIXED, *(f"{name} (fixed)" for name in more)}
+    more = {*COVERAGE, "wsol/gt_known_small", "wsol/gt_known_medium"}
+    names = {name for name in fixed if "/val_" in name}
+    assert names == {*FIXED, *(at_val(name) for name in more)}
     fixed = evaluate(four_samples(), threshold=0.6)
-    assert fixed["GT-known (fixed)"] == 50
-    assert fixed["Top-1 Loc (fixed)"] == 0
-    assert fixed["Top-5 Loc (fixed)"] == 25
+    assert fixed["wsol/val_threshold/gt_known"] == 50
+    assert fixed["wsol/val_threshold/top1_loc"] == 0
+    assert fixed["wsol/val_threshold/top5_loc"] == 25
     plain = evaluate(four_samples())
-    assert plain == {k: v for k, v in fixed.items() if "fixed" not in k}
+    assert plain == {k: v for k, v in fixed.items() if "/val_" not in k}
 
 
 def test_scores_of_each_class():
     samples = [sample(label=4), sample(label=2, boxes=[FAR]), sample(label=4)]
     scores = evaluate(samples, classwise=True)
-    assert scores["GT-known_classes"] == [2, 4]
-    assert scores["GT-known_classwise"] == [0.0, 100.0]
+    assert scores["wsol/gt_known_classes"] == [2, 4]
+    assert scores["wsol/gt_known_classwise"] == [0.0, 100.0]
 
 
 def test_a_fixed_threshold_need_not_be_among_the_curve_s():
     scores = evaluate(four_samples(), interval=0.3, threshold=0.4985)
-    assert scores["GT-known (fixed)"] == 50
-    assert scores["GT-known threshold"] == make_thresholds(0.3)[2]
+    assert scores["wsol/val_threshold/gt_known"] == 50
+    assert scores["wsol/threshold/gt_known"] == make_thresholds(0.3)[2]
 
 
 def test_multi_contour_counts_where_single_does_not():
     cam = cam_of((*LARGE, 1.0), (180, 180, 219, 219, 1.0))
     scores = evaluate([sample(cam, [FAR])])
-    assert (scores["MaxBoxAcc"], scores["MaxBoxAccV2"]) == (0, 100)
+    assert (scores["wsol/max_box_acc"], scores["wsol/max_box_acc_v2"]) == (0, 100)
 
 
 def test_version_2_is_the_mean_over_overlaps():
@@ -163,11 +167,11 @@ def test_version_2_is_the_mean_over_overlaps():
     # first target and 40 with the second: 0.60 and 0.39.
     targets = [(40, 40, 100, 140), (101, 40, 140, 140)]
     scores = evaluate([sample(cam_of((*LARGE, 1.0)), [box]) for box in targets])
-    assert scores["MaxBoxAccV2@0.3"] == 100
-    assert scores["MaxBoxAccV2@0.5"] == 50
-    assert scores["MaxBoxAccV2@0.7"] == 0
-    assert scores["MaxBoxAccV2"] == 50
-    assert scores["MaxBoxAcc"] == 50
+    assert scores["wsol/max_box_acc_v2_30"] == 100
+    assert scores["wsol/max_box_acc_v2_50"] == 50
+    assert scores["wsol/max_box_acc_v2_70"] == 0
+    assert scores["wsol/max_box_acc_v2"] == 50
+    assert scores["wsol/max_box_acc"] == 50
 
 
 def test_the_map_of_the_ground_truth_class_counts():
@@ -179,19 +183,22 @@ def test_the_map_of_the_ground_truth_class_counts():
         cam_labels=torch.tensor([3, 0]),
     )
     both.set_field(torch.stack([TWO_LEVELS, wrong]), "cam")
-    assert evaluate([both])["GT-known"] == 100
+    assert evaluate([both])["wsol/gt_known"] == 100
     both.set_field(torch.tensor([0, 3]), "cam_labels")
-    assert evaluate([both])["GT-known"] == 0
+    assert evaluate([both])["wsol/gt_known"] == 0
 
 
 def test_any_box_of_an_image_counts():
-    assert evaluate([sample(boxes=[FAR, LARGE_TARGET])])["MaxBoxAcc"] == 100
+    assert evaluate([sample(boxes=[FAR, LARGE_TARGET])])["wsol/max_box_acc"] == 100
 
 
 def test_boxes_are_scaled_from_the_original_image():
     # A picture twice as wide as it is high, 448 x 112: x halves, y doubles.
     box = [(80, 20, 280, 70)]
-    assert evaluate([sample(boxes=box, ori_shape=(112, 448))])["MaxBoxAccV2@0.7"] == 100
+    assert (
+        evaluate([sample(boxes=box, ori_shape=(112, 448))])["wsol/max_box_acc_v2_70"]
+        == 100
+    )
     swapped = sample(boxes=box, ori_shape=(448, 112))
     with pytest.raises(DataError, match=r"'image 3'.*within the image.*\(112, 448\)"):
         evaluate([swapped])
@@ -215,18 +222,21 @@ def test_small_raw_maps_match_the_reference(reference):
     scores = evaluate(samples, interval=0.05)
     for k, delta in enumerate(deltas):
         value, place = reference.best_of_curve([row[k] for row in rows[True]])
-        assert scores[f"MaxBoxAccV2@{delta}"] == value
-        assert scores[f"MaxBoxAccV2@{delta} threshold"] == thresholds[place]
+        assert scores[f"wsol/max_box_acc_v2_{100 * delta:g}"] == value
+        assert (
+            scores[f"wsol/threshold/max_box_acc_v2_{100 * delta:g}"]
+            == thresholds[place]
+        )
     value, place = reference.best_of_curve([row[1] for row in rows[False]])
-    assert scores["MaxBoxAcc"] == value > 0
-    assert scores["MaxBoxAcc threshold"] == thresholds[place]
+    assert scores["wsol/max_box_acc"] == value > 0
+    assert scores["wsol/threshold/max_box_acc"] == thresholds[place]
 
 
 def test_ties_of_scores_go_to_the_lower_class():
     tied = torch.full((7,), 1 / 7)
     scores = evaluate([sample(label=label, pred_score=tied) for label in (0, 4, 5)])
-    assert scores["Top-1 Cls"] == 100 / 3
-    assert scores["Top-5 Cls"] == 200 / 3
+    assert scores["wsol/top1_cls"] == 100 / 3
+    assert scores["wsol/top5_cls"] == 200 / 3
 
 
 # Records
@@ -259,13 +269,13 @@ def test_results_do_not_depend_on_how_records_are_split():
 def test_repeated_images_at_the_end_are_dropped():
     # With several processes, the sampler repeats images to fill the last batch.
     metric = processed([*four_samples(), four_samples()[0]])
-    assert metric.evaluate(size=4)["Top-1 Cls"] == 50
+    assert metric.evaluate(size=4)["wsol/top1_cls"] == 50
 
 
 def test_the_next_evaluation_starts_afresh():
     metric = WSOLMetric()
     for samples, expected in ((four_samples(), 50), (four_samples()[:1], 100)):
-        assert evaluate(samples, metric)["Top-1 Cls"] == expected
+        assert evaluate(samples, metric)["wsol/top1_cls"] == expected
 
 
 def test_samples_are_not_changed():
@@ -294,8 +304,8 @@ def test_constant_maps_are_counted_once_an_evaluation(monkeypatch, constant, exp
 
 def test_a_constant_map_scores_as_the_zero_box():
     scores = evaluate([sample(torch.ones(7, 7), [(0, 0, 0, 0)])])
-    assert scores["MaxBoxAccV2"] == 100
-    assert scores["MaxBoxAcc threshold"] == 0
+    assert scores["wsol/max_box_acc_v2"] == 100
+    assert scores["wsol/threshold/max_box_acc"] == 0
 
 
 # Errors
@@ -322,8 +332,8 @@ def test_no_score_is_needed_without_topk():
     out = sample()
     out.pop("pred_score")
     scores = evaluate([out], topk=())
-    assert scores["GT-known"] == 100
-    assert not [name for name in scores if name.startswith("Top")]
+    assert scores["wsol/gt_known"] == 100
+    assert not [name for name in scores if "/top" in name]
 
 
 def test_a_missing_map_of_the_class_points_to_the_head():
@@ -359,7 +369,7 @@ def test_a_map_with_nan_names_the_image():
 def test_topk_beyond_the_number_of_classes():
     with pytest.raises(ConfigError, match=r"`topk`.*classes, 7, but got \(1, 8\)"):
         evaluate([sample()], topk=(1, 8))
-    assert evaluate([sample()], topk=(7,))["Top-7 Loc"] == 100
+    assert evaluate([sample()], topk=(7,))["wsol/top7_loc"] == 100
 
 
 @pytest.mark.parametrize(
@@ -387,6 +397,6 @@ def test_no_image_is_an_error():
 
 
 def test_a_prefix_stands_before_all_names():
-    scores = evaluate([sample()], prefix="wsol")
-    assert scores["wsol/GT-known"] == 100
-    assert all(name.startswith("wsol/") for name in scores)
+    scores = evaluate([sample()], prefix="val")
+    assert scores["val/gt_known"] == 100
+    assert all(name.startswith("val/") for name in scores)

@@ -99,14 +99,17 @@ def slow_tables(data, cuts):
             slow.hits(quantised, targets, cuts, DELTAS, m) for m in (False, True)
         )
         order = sorted(range(6), key=lambda c: (-data.scores[name][c], c))
-        entries = {"GT-known": single[1], "MaxBoxAcc": single[1]}
-        entries["MaxBoxAcc@0.3"], entries["MaxBoxAcc@0.7"] = single[0], single[2]
+        entries = {"wsol/gt_known": single[1], "wsol/max_box_acc": single[1]}
+        entries["wsol/max_box_acc_30"], entries["wsol/max_box_acc_70"] = (
+            single[0],
+            single[2],
+        )
         for k in (1, 5):
             right = data.labels[name] in order[:k]
-            entries[f"Top-{k} Loc"] = [hit and right for hit in single[1]]
-            entries[f"Top-{k} Cls"] = [right] * len(cuts)
+            entries[f"wsol/top{k}_loc"] = [hit and right for hit in single[1]]
+            entries[f"wsol/top{k}_cls"] = [right] * len(cuts)
         for delta, row in zip(DELTAS, multi):
-            entries[f"MaxBoxAccV2@{delta}"] = row
+            entries[f"wsol/max_box_acc_v2_{100 * delta:g}"] = row
         for key, row in entries.items():
             rows.setdefault(key, []).append(row)
     return rows
@@ -122,14 +125,17 @@ def test_random_maps_match_the_reference(tmp_path):
     for name, rows in slow_tables(data, cuts).items():
         value, place = slow.best_of_curve(rows)
         assert metrics[name] == value, name
-        if not name.endswith("Cls"):
-            assert metrics[f"{name} threshold"] == cuts[place]
-            assert result["curves"][name].shape == (10,)
-    assert 0 < metrics["Top-1 Loc"] < metrics["GT-known"] < 100
+        if not name.endswith("cls"):
+            assert metrics[name.replace("/", "/threshold/")] == cuts[place]
+            assert result["curves"][name.split("/")[1]].shape == (10,)
+    assert 0 < metrics["wsol/top1_loc"] < metrics["wsol/gt_known"] < 100
     assert result["evaluated"]["resized"] == 24
     for name, rows in slow_tables(data, [fixed]).items():
-        if not name.endswith("Cls"):
-            assert metrics[f"{name} (fixed)"] == slow.best_of_curve(rows)[0]
+        if not name.endswith("cls"):
+            assert (
+                metrics[name.replace("/", "/val_threshold/")]
+                == slow.best_of_curve(rows)[0]
+            )
 
 
 # Workers, and what is missing
@@ -198,7 +204,7 @@ def test_all_maps_are_missing(made_up):
 def test_without_class_scores_their_metrics_are_left_out(made_up):
     result = made_up.evaluate()
     with_scores = made_up.evaluate(scores=made_up.score_file)["metrics"]
-    names = [name for name in with_scores if not name.startswith("Top-")]
+    names = [name for name in with_scores if "/top" not in name]
     assert len(names) < len(with_scores)
     assert result["metrics"] == {name: with_scores[name] for name in names}
 
@@ -226,8 +232,8 @@ def test_topk_beyond_the_classes(made_up):
         made_up.evaluate(chosen, scores=made_up.score_file)
     chosen = EvaluationSettings(interval=0.1, topk=(6,))
     found = made_up.evaluate(chosen, scores=made_up.score_file)["metrics"]
-    assert found["Top-6 Cls"] == 100
-    assert found["Top-6 Loc"] == found["GT-known"]
+    assert found["wsol/top6_cls"] == 100
+    assert found["wsol/top6_loc"] == found["wsol/gt_known"]
 
 
 @pytest.mark.parametrize(
@@ -362,14 +368,18 @@ def test_masks_match_the_reference(masked):
     found = evaluate_masks(root)
     cuts = slow.count_thresholds(0.05)
     counts = slow_pxap.fast_histograms(rows, cuts)
-    assert found["metrics"]["PxAP"] == slow_pxap.pxap_in_floats(*counts)
+    assert found["metrics"]["wsol/pxap"] == slow_pxap.pxap_in_floats(*counts)
     true, false, missed = slow_pxap.predicted(rows, 0.37)
     overlap = true * 100 / (true + false + missed)
-    assert found["metrics"]["Pixel IoU (fixed)"] == overlap
-    place = cuts.index(found["metrics"]["Pixel IoU threshold"])
+    assert found["metrics"]["wsol/val_threshold/pixel_iou"] == overlap
+    place = cuts.index(found["metrics"]["wsol/threshold/pixel_iou"])
     true, false, missed = slow_pxap.predicted(rows, cuts[place])
     overlap = true * 100 / (true + false + missed)
-    assert found["metrics"]["Pixel IoU"] == overlap == max(found["curves"]["Pixel IoU"])
+    assert (
+        found["metrics"]["wsol/pixel_iou"]
+        == overlap
+        == max(found["curves"]["pixel_iou"])
+    )
     assert found["evaluated"]["resized"] == 2
     assert plain(evaluate_masks(root, workers=2)) == plain(found)
 
@@ -388,10 +398,14 @@ def test_masks_of_16_bits_give_the_same(masked):
 def test_the_threshold_of_boxes_is_refused_for_masks(masked):
     root, _ = masked
     path = root / "val.json"
-    path.write_text('{"MaxBoxAcc threshold": 0.25}')
-    with pytest.raises(ConfigError, match=r"val.json to hold 'Pixel IoU threshold'"):
+    path.write_text('{"wsol/threshold/max_box_acc": 0.25}')
+    with pytest.raises(
+        ConfigError, match=r"val.json to hold 'wsol/threshold/pixel_iou'"
+    ):
         evaluate_masks(root, threshold=str(path))
-    path.write_text('{"MaxBoxAcc threshold": 0.25, "Pixel IoU threshold": 0.5}')
+    path.write_text(
+        '{"wsol/threshold/max_box_acc": 0.25, "wsol/threshold/pixel_iou": 0.5}'
+    )
     found = evaluate_masks(root, threshold=str(path))
     assert found["evaluated"]["threshold"] == 0.5
 
@@ -401,8 +415,8 @@ def test_class_scores_beside_masks(masked):
     scores = {f"{k}.jpg": row for k, row in zip("abc", np.eye(3)[[0, 1, 1]])}
     write_class_scores(root / "s.npz", scores)
     found = evaluate_masks(root, scores=root / "s.npz")["metrics"]
-    assert found["Top-1 Cls"] == 200 / 3
-    assert "Top-1 Cls" not in evaluate_masks(root)["metrics"]
+    assert found["wsol/top1_cls"] == 200 / 3
+    assert "wsol/top1_cls" not in evaluate_masks(root)["metrics"]
 
 
 def test_masks_need_their_folder(masked):

@@ -18,15 +18,18 @@ from mmdgdm.evaluation.stored.thresholds import (
 
 def test_only_the_calibrating_entries_count():
     metrics = {
-        "GT-known threshold": 0.1,
-        "MaxBoxAcc threshold": np.float32(0.25),
-        "MaxBoxAcc (fixed) threshold": 0.3,
-        "wsol/Pixel IoU threshold": 0.5,
-        "MaxBoxAccV2@0.5 threshold": 0.2,
-        "MaxBoxAcc": 70.0,
+        "wsol/threshold/gt_known": 0.1,
+        "wsol/threshold/max_box_acc": np.float32(0.25),
+        "wsol/threshold/val_max_box_acc": 0.3,
+        "wsol/threshold/pixel_iou": 0.5,
+        "wsol/threshold/max_box_acc_v2_50": 0.2,
+        "wsol/max_box_acc": 70.0,
     }
     found = calibrated_thresholds(metrics)
-    assert found == {"MaxBoxAcc threshold": 0.25, "wsol/Pixel IoU threshold": 0.5}
+    assert found == {
+        "wsol/threshold/max_box_acc": 0.25,
+        "wsol/threshold/pixel_iou": 0.5,
+    }
     assert all(type(value) is float for value in found.values())
 
 
@@ -57,12 +60,19 @@ def write(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
-        {"MaxBoxAcc threshold": 0.25, "MaxBoxAcc": 70.0},
-        {"metrics": {"MaxBoxAcc threshold": 0.25}, "MaxBoxAcc threshold": 0.9},
-        {"wsol/MaxBoxAcc threshold": 0.25, "GT-known threshold": 0.9},
-        {"Pixel IoU threshold": 0.9, "MaxBoxAcc threshold": 0.25},
-        {"MaxBoxAcc threshold": 0.25, "other/MaxBoxAcc threshold": 0.9},
-        {"MaxBoxAcc threshold": 0.25, "note": "text", "GT-known_classes": [1, 2]},
+        {"wsol/threshold/max_box_acc": 0.25, "wsol/max_box_acc": 70.0},
+        {
+            "metrics": {"wsol/threshold/max_box_acc": 0.25},
+            "wsol/threshold/max_box_acc": 0.9,
+        },
+        {"val/threshold/max_box_acc": 0.25, "wsol/threshold/gt_known": 0.9},
+        {"wsol/threshold/pixel_iou": 0.9, "wsol/threshold/max_box_acc": 0.25},
+        {"wsol/threshold/max_box_acc": 0.25, "other/threshold/max_box_acc": 0.9},
+        {
+            "wsol/threshold/max_box_acc": 0.25,
+            "note": "text",
+            "wsol/gt_known_classes": [1, 2],
+        },
     ],
 )
 def test_results_of_val(write, content):
@@ -72,9 +82,14 @@ def test_results_of_val(write, content):
 @pytest.mark.parametrize(
     "content",
     [
-        {"MaxBoxAcc threshold": 0.25, "MaxBoxAcc (fixed) threshold": 0.625},
-        {"metrics": {"wsol/MaxBoxAcc (fixed) threshold": 0.625}},
-        {"metrics": {"Pixel IoU threshold": 0.5, "Pixel IoU (fixed) threshold": 0.625}},
+        {"wsol/threshold/max_box_acc": 0.25, "wsol/threshold/val_max_box_acc": 0.625},
+        {"metrics": {"wsol/threshold/val_max_box_acc": 0.625}},
+        {
+            "metrics": {
+                "wsol/threshold/pixel_iou": 0.5,
+                "wsol/threshold/val_pixel_iou": 0.625,
+            }
+        },
     ],
 )
 def test_results_at_a_fixed_threshold_are_no_val(write, content):
@@ -92,12 +107,15 @@ def test_results_at_a_fixed_threshold_are_no_val(write, content):
         ("null", "got 0 such"),
         ({}, "got 0 such"),
         ({"metrics": [0.2]}, "got 0 such"),
-        ({"MaxBoxAcc": 70.0}, "got 0 such"),
-        ({"MaxBoxAcc threshold": None}, "got 0 such"),
-        ({"MaxBoxAcc threshold": "high"}, "got 0 such"),
-        ({"MaxBoxAcc (fixed) threshold": [0.2]}, "got 0 such"),
-        ({"a/MaxBoxAcc threshold": 0.1, "b/MaxBoxAcc threshold": 0.2}, "got 2 such"),
-        ({"MaxBoxAcc threshold": 25}, r"\[0, 1\), but got .*val.json"),
+        ({"wsol/max_box_acc": 70.0}, "got 0 such"),
+        ({"wsol/threshold/max_box_acc": None}, "got 0 such"),
+        ({"wsol/threshold/max_box_acc": "high"}, "got 0 such"),
+        ({"wsol/threshold/val_max_box_acc": [0.2]}, "got 0 such"),
+        (
+            {"a/threshold/max_box_acc": 0.1, "b/threshold/max_box_acc": 0.2},
+            "got 2 such",
+        ),
+        ({"wsol/threshold/max_box_acc": 25}, r"\[0, 1\), but got .*val.json"),
     ],
 )
 def test_files_that_hold_no_threshold(write, content, match):
@@ -105,9 +123,13 @@ def test_files_that_hold_no_threshold(write, content, match):
         read_threshold(write(content), BOX_THRESHOLD)
 
 
-@pytest.mark.parametrize("prefix", ["", "wsol/"])
+@pytest.mark.parametrize("prefix", ["val/", "wsol/"])
 def test_boxes_and_masks_have_thresholds_of_their_own(write, prefix):
-    both = {BOX_THRESHOLD: 0.25, prefix + MASK_THRESHOLD: 0.5, "PxAP": None}
+    both = {
+        prefix + BOX_THRESHOLD: 0.25,
+        prefix + MASK_THRESHOLD: 0.5,
+        "wsol/pxap": None,
+    }
     path = write({"metrics": both})
     assert read_threshold(path, BOX_THRESHOLD) == 0.25
     assert read_threshold(path, MASK_THRESHOLD) == 0.5
