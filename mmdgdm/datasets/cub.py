@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
-from PIL import Image
 
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.registry import DATASETS
+from mmdgdm.utils.image_files import read_image_size
 
 #: Line number and text after the id, by id.
 _Table = dict[int, tuple[int, str]]
@@ -110,7 +110,7 @@ class CUB(BaseWSOLDataset):
             path = os.path.join(self.img_prefix, image_id)
             info = {"img_path": path, "image_id": image_id, "gt_label": label}
             if boxes:
-                size = _read_image_size(path)
+                size = read_image_size(path)
                 box = _parse_box(root / "bounding_boxes.txt", boxes[index], size)
                 info["image_size"] = size
                 info["ori_gt_bboxes"] = np.array([box], dtype=np.float32)
@@ -193,18 +193,6 @@ def _read_classes(root: Path) -> tuple[str, ...]:
                 f"{path}, line {line}: Expected class id {expected}, but got {key}."
             )
     return tuple(name for _, name in table.values())
-
-
-def _read_image_size(path: str) -> tuple[int, int]:
-    """Return (width, height) of the stored pixels from the file's header."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise DataError(
-            f"Expected {path} to be a readable image file, but got "
-            f"{type(error).__name__}: {error}."
-        ) from error
 
 
 def _parse_box(

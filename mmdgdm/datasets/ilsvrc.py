@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
-from PIL import Image
 
 from mmdgdm.datasets.functional.ilsvrc_annotations import (
     WNID,
@@ -23,6 +22,7 @@ from mmdgdm.datasets.functional.ilsvrc_annotations import (
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.registry import DATASETS
+from mmdgdm.utils.image_files import read_image_size
 
 #: Where the folders ``train`` and ``val`` may lie below the root.
 IMAGE_FOLDERS = ("", "Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
@@ -212,7 +212,7 @@ class ILSVRC(BaseWSOLDataset):
             line, label, texts = solution[stem]
             info = self._make_info(name, label)
             if self.with_boxes:
-                size = _read_image_size(info["img_path"])
+                size = read_image_size(info["img_path"])
                 self._add_boxes(info, texts, size, f"{self.ann_file}, line {line}")
             yield info
 
@@ -349,17 +349,5 @@ def _read_lines(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"Expected {path} to be a readable UTF-8 text, but got "
-            f"{type(error).__name__}: {error}."
-        ) from error
-
-
-def _read_image_size(path: str) -> tuple[int, int]:
-    """Return (width, height) of the stored pixels from the file's header."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise DataError(
-            f"Expected {path} to be a readable image file, but got "
             f"{type(error).__name__}: {error}."
         ) from error

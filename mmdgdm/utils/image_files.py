@@ -80,7 +80,7 @@ def read_image(
     try:
         if decoder == "cv2" and _jpeg_header(content)[1] in (1, 3):
             return _decode_by_opencv(content)
-        with _open(content) as image:
+        with _open(BytesIO(content)) as image:
             if _is_deep_grey(image):
                 grey = (np.asarray(image) >> 8).astype(np.uint8)
                 return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
@@ -113,7 +113,7 @@ def read_mask(path: PathLike, *, read: ReadBytes = _read_local) -> NDArray[np.bo
     """
     content = _read_whole(path, read)
     try:
-        with _open(content) as image:
+        with _open(BytesIO(content)) as image:
             if _is_deep_grey(image):
                 return np.asarray(image) > 0
             _check_mask_mode(image, content)
@@ -128,6 +128,28 @@ def read_mask(path: PathLike, *, read: ReadBytes = _read_local) -> NDArray[np.bo
                 f"{num_wrong} of its pixels differ when read by {how}: {_REMEDY}."
             )
     return is_set
+
+
+def read_image_size(path: PathLike) -> tuple[int, int]:
+    """Read the size of an image from the file's header.
+
+    Args:
+        path: The file.
+
+    Returns:
+        (width, height) of the stored pixels.
+
+    Raises:
+        DataError: If the file is missing, of no known format, or a TIFF that is to be
+            turned.
+    """
+    try:
+        with _open(path) as image:
+            return image.size
+    except FileNotFoundError as error:
+        raise _unreadable(path, error) from error
+    except _BROKEN as error:
+        raise _undecodable(path, error) from error
 
 
 def _check_mask_mode(image: Image.Image, content: bytes) -> None:
@@ -164,8 +186,8 @@ def _read_levels(
     return is_set, others
 
 
-def _open(content: bytes) -> Image.Image:
-    image = Image.open(BytesIO(content))
+def _open(source: Union[PathLike, BytesIO]) -> Image.Image:
+    image = Image.open(source)
     if image.format == "TIFF" and image.getexif().get(_ORIENTATION, 1) != 1:
         raise ValueError(
             "Pillow turns TIFF by its orientation tag; save it without one"
@@ -203,10 +225,7 @@ def _read_whole(path: PathLike, read: ReadBytes) -> bytes:
     try:
         content = read(path)
     except OSError as error:
-        raise DataError(
-            f"Expected {path} to be a readable image file, but got "
-            f"{type(error).__name__}: {error}."
-        ) from error
+        raise _unreadable(path, error) from error
     if not content:
         raise DataError(f"Expected {path} to be an image file, but got an empty file.")
     is_whole = True
@@ -238,6 +257,13 @@ def _jpeg_header(content: bytes) -> tuple[int, int]:
         is_segment = 0xC0 <= kind < 0xFF and not 0xD0 <= kind <= 0xD9
         length = int.from_bytes(content[place + 2 : place + 4], "big")
         place += 2 + length if is_segment else 1
+
+
+def _unreadable(path: PathLike, error: OSError) -> DataError:
+    return DataError(
+        f"Expected {path} to be a readable image file, but got "
+        f"{type(error).__name__}: {error}."
+    )
 
 
 def _undecodable(path: PathLike, reason: object) -> DataError:

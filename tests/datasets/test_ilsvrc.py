@@ -297,7 +297,7 @@ def test_malformed_solution_names_file_and_line(plain):
 def test_unreadable_image_header(plain):
     (plain / "solution.csv").write_text(solution())
     (plain / "val" / f"{FIRST}.JPEG").write_bytes(b"no image")
-    with pytest.raises(DataError, match=rf"{FIRST}\.JPEG to be a readable image"):
+    with pytest.raises(DataError, match=rf"{FIRST}\.JPEG to be an image"):
         ILSVRC(plain, split="val", ann_file="solution.csv", test_mode=True)
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Callable, NamedTuple, Optional
-
-from PIL import Image
+from typing import Any, Callable, NamedTuple, Optional
 
 from mmdgdm.datasets.prepare.report import Report
+from mmdgdm.errors import DataError
+from mmdgdm.utils.image_files import read_image, read_image_size
 
 #: Files that a process opens at a time.
 _CHUNK = 64
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, MemoryError)
 
 Progress = Callable[[int, int], None]
+Reader = Callable[..., Any]
 
 
 class ImageFacts(NamedTuple):
@@ -58,11 +56,11 @@ class Images:
         self.progress = progress
         self.facts: dict[str, ImageFacts] = {}
 
-    def look(self, paths: Sequence[Path]) -> None:
-        """Open the files that were not opened before."""
+    def look(self, paths: Sequence[Path], read: Reader = read_image) -> None:
+        """Open the files that were not opened before, images or masks."""
         new = [p for p in dict.fromkeys(map(str, paths)) if p not in self.facts]
         done = 0
-        for names, facts in self._run(new):
+        for names, facts in self._run(new, read):
             self.facts.update(zip(names, facts))
             done += len(names)
             self.progress(done, len(new))
@@ -85,9 +83,11 @@ class Images:
             if problem is not None:
                 report.add(problem[0], path, problem[1], image_id)
 
-    def _run(self, paths: list[str]) -> Iterator[tuple[list[str], list[ImageFacts]]]:
+    def _run(
+        self, paths: list[str], read: Reader
+    ) -> Iterator[tuple[list[str], list[ImageFacts]]]:
         chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-        work = partial(_look_at_chunk, self.quick)
+        work = partial(_look_at_chunk, self.quick, read)
         if self.workers == 1 or len(chunks) < 2:
             yield from zip(chunks, map(work, chunks))
             return
@@ -101,37 +101,38 @@ class Images:
             pool.shutdown(cancel_futures=True)
 
 
-def _look_at_chunk(quick: bool, paths: list[str]) -> list[ImageFacts]:
-    return [look_at_image(path, quick) for path in paths]
+def _look_at_chunk(quick: bool, read: Reader, paths: list[str]) -> list[ImageFacts]:
+    return [look_at_image(path, quick, read) for path in paths]
 
 
-def look_at_image(path: str, quick: bool) -> ImageFacts:
-    """Open one image file.
+def look_at_image(path: str, quick: bool, read: Reader = read_image) -> ImageFacts:
+    """Open one file as the pipelines do.
 
     Args:
         path: The file.
         quick: Whether the header alone is read.
+        read: Reads the file, :func:`~mmdgdm.utils.image_files.read_image` or
+            :func:`~mmdgdm.utils.image_files.read_mask`.
 
     Returns:
         What it holds.
     """
     try:
+        data = Path(path).read_bytes() if not quick else b""
         if Path(path).stat().st_size == 0:
             return ImageFacts(None, None, ("empty image", "the file has no bytes"))
         with warnings.catch_warnings():
-            # Odd but readable EXIF blocks and large pictures are no damage.
+            # Odd but readable EXIF blocks and large images are no damage.
             warnings.simplefilter("ignore")
             if quick:
-                with Image.open(path) as image:
-                    return ImageFacts(image.size, None, None)
-            data = Path(path).read_bytes()
-            with Image.open(io.BytesIO(data)) as image:
-                image.load()
-                size = image.size
+                return ImageFacts(read_image_size(path), None, None)
+            height, width = read(path, read=lambda _: data).shape[:2]
     except FileNotFoundError:
         return ImageFacts(None, None, ("missing image", "there is no such file"))
-    except (*_BROKEN, Image.DecompressionBombError) as error:
-        text = str(error).replace(repr(path), "it").split("<_io")[0].strip()
-        message = f"cannot be decoded ({type(error).__name__}: {text})"
+    except OSError as error:
+        return ImageFacts(None, None, ("broken image", f"{error}"))
+    except DataError as error:
+        message = str(error).partition(", but ")[2].rstrip(".")
         return ImageFacts(None, None, ("broken image", message))
-    return ImageFacts(size, hashlib.blake2b(data, digest_size=16).digest(), None)
+    digest = hashlib.blake2b(data, digest_size=16).digest()
+    return ImageFacts((width, height), digest, None)

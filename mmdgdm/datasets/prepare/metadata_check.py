@@ -16,6 +16,7 @@ from mmdgdm.evaluation.stored.metadata import (
     IMAGE_SIZES,
     LOCALIZATION,
 )
+from mmdgdm.utils.image_files import read_mask
 
 #: Ids by which the folder that they start from is found.
 _SAMPLE = 200
@@ -246,7 +247,8 @@ def check_masks(split: Split, root: Path, images: Images, report: Report) -> int
         name: [text for _, *texts in rows for text in texts if text]
         for name, rows in split.masks.items()
     }
-    images.look([root / text for texts in by_image.values() for text in texts])
+    paths = [root / text for texts in by_image.values() for text in texts]
+    images.look(paths, read_mask)
     for name, texts in by_image.items():
         first = split.masks[name][0][0]
         for text in texts:

@@ -52,7 +52,7 @@ DAMAGE = {
     ),
     "text as image": (
         lambda r: (r / PATH).write_text("not found"),
-        ("broken image", PATH, None, IMAGE, "UnidentifiedImageError"),
+        ("broken image", PATH, None, IMAGE, "no known format"),
     ),
     "box outside": (
         lambda r: edit(r / RAW / "bounding_boxes.txt", 2, "2 90.0 4.0 5.0 5.0"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mmdgdm.datasets.prepare.images import Images
 from mmdgdm.datasets.prepare.open_images import check_open_images
@@ -54,6 +56,19 @@ def test_damaged_masks_are_named(root, draw_image):
     assert str(masks / "0c0" / "0_m.png") in first.message
     assert (second.kind, second.image_id) == ("mask of wrong size", "val/0c1/1.jpg")
     assert "20 x 16, 21 x 16" in second.message
+
+
+def test_masks_are_read_as_the_pipeline_reads_them(root):
+    """A mask that the pipeline would refuse is named by the checker too."""
+    masks = root / "OpenImages_masks" / "val"
+    object_in_transparency = np.full((16, 20, 4), 255, np.uint8)
+    object_in_transparency[:4, :, 3] = 0
+    Image.fromarray(object_in_transparency).save(masks / "0c0" / "0_m.png")
+    (path := masks / "0c1" / "1_m.png").write_bytes(path.read_bytes()[:-4])
+    first, second = check(root).problems
+    assert (first.kind, second.kind) == ("broken mask", "broken mask")
+    assert "80 of its pixels differ when read by transparency" in first.message
+    assert "it is truncated" in second.message
 
 
 def test_a_missing_split_and_a_shared_image_are_named(root):
