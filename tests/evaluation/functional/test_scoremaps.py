@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
-
 import cv2
 import numpy as np
 import pytest
@@ -34,16 +31,6 @@ def boxes_of(text):
 def winner(text):
     boxes, largest = boxes_of(text)
     return boxes[largest]
-
-
-@pytest.mark.parametrize(
-    "name", ["boxes", "localization", "max_box_acc", "metadata", "scoremaps"]
-)
-def test_examples_of_the_docstrings(name):
-    module = importlib.import_module(f"mmdgdm.evaluation.functional.{name}")
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 # Thresholds

@@ -1,0 +1,25 @@
+"""The examples of the docstrings run, and give what they say."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import mmdgdm
+
+
+def list_modules() -> list[str]:
+    found = pkgutil.walk_packages(mmdgdm.__path__, "mmdgdm.")
+    return [module.name for module in found if ".mim" not in module.name]
+
+
+@pytest.mark.parametrize("name", list_modules())
+def test_examples_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where an example would write
+    result = doctest.testmod(importlib.import_module(name))
+
+    assert result.failed == 0
+    assert list(tmp_path.iterdir()) == []
