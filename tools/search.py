@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Optional
 
 from mmdgdm.cli.command_line import CfgOptionsAction, run_command
-from mmdgdm.engine.setup.config_check import load_config, merge_cfg_options
+from mmdgdm.engine.setup.config_check import load_config
+from mmdgdm.engine.setup.overrides import merge_cfg_options
 from mmdgdm.search.check import check_searchable, check_space
 from mmdgdm.search.space import read_space
 from mmdgdm.search.trial import TrainingTrials
@@ -89,7 +90,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 def search(args: argparse.Namespace) -> Search:
     """Search as the command line says."""
     cfg = load_config(args.config)
-    merge_cfg_options(cfg, args.cfg_options)
+    args.cfg_options = merge_cfg_options(cfg, args.cfg_options)
     check_searchable(cfg)
     space = read_space(args.space)
     check_space(space, cfg, args.space)
@@ -119,7 +120,7 @@ def show_best(args: argparse.Namespace, found: Search) -> int:
     if best is None:
         sys.stderr.write(f"error: all trials failed; see {found.work_dir}/trials.csv\n")
         return 1
-    options, path = dict(args.cfg_options or {}), found.work_dir / "best.py"
+    options, path = args.cfg_options, found.work_dir / "best.py"
     save_config(args.config, options, best.values, path)
     save_best(best, args.metric, path.with_suffix(".json"))
     print(f"best: trial {best.number}, {args.metric} = {best.score:.2f} on val")

@@ -14,11 +14,13 @@ from typing import Optional
 from mmengine.dist import is_main_process
 
 from mmdgdm.apis.runner import run_test
-from mmdgdm.cli.command_line import add_common_arguments, run_command
+from mmdgdm.cli.command_line import (
+    add_common_arguments,
+    load_run_config,
+    run_command,
+)
 from mmdgdm.cli.report import check_metrics_path, format_metrics, save_metrics
 from mmdgdm.engine.setup import overrides
-from mmdgdm.engine.setup.config_check import load_config, merge_cfg_options
-from mmdgdm.engine.setup.processes import set_launcher
 from mmdgdm.engine.setup.tta import enable_tta
 from mmdgdm.utils.checkpoint import (
     check_checkpoint_path,
@@ -72,10 +74,7 @@ def test(args: argparse.Namespace) -> None:
     use_safe_checkpoint_loader()
     check_checkpoint_path(args.checkpoint)
     check_metrics_path(args.out)
-    cfg = load_config(args.config)
-    merge_cfg_options(cfg, args.cfg_options)
-    set_launcher(cfg, args.launcher, args.local_rank)
-    overrides.set_work_dir(cfg, args.work_dir, args.config)
+    cfg = load_run_config(args)
     overrides.use_split(cfg, args.split)
     enable_tta(cfg, args.tta)
     overrides.add_visualization(cfg, args.show_dir, args.show_num)

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from typing import Optional
 
 from mmdgdm.apis.runner import run_training
-from mmdgdm.cli.command_line import add_common_arguments, run_command
+from mmdgdm.cli.command_line import (
+    add_common_arguments,
+    load_run_config,
+    run_command,
+)
 from mmdgdm.engine.setup import overrides
-from mmdgdm.engine.setup.config_check import load_config, merge_cfg_options
-from mmdgdm.engine.setup.processes import set_launcher
 from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 
 
@@ -51,10 +53,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 def train(args: argparse.Namespace) -> None:
     """Train as the command line says."""
     use_safe_checkpoint_loader()
-    cfg = load_config(args.config)
-    merge_cfg_options(cfg, args.cfg_options)
-    set_launcher(cfg, args.launcher, args.local_rank)
-    overrides.set_work_dir(cfg, args.work_dir, args.config)
+    cfg = load_run_config(args)
     overrides.set_seed(cfg, args.seed)
     overrides.set_resume(cfg, args.resume)
     if args.amp:

@@ -10,9 +10,9 @@ from mmengine.runner import Runner
 
 import mmdgdm.registry  # noqa: F401  its classes are then known by name
 from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
-from mmdgdm.engine.setup.build_errors import explain_build_errors
-from mmdgdm.engine.setup.config_check import check_config
-from mmdgdm.engine.setup.overrides import set_resume
+from mmdgdm.engine.setup.config_check import check_config, check_work_dir
+from mmdgdm.engine.setup.overrides import leave_out_idle_workers, set_resume
+from mmdgdm.engine.setup.parts import check_parts, explain_build_errors
 from mmdgdm.engine.setup.processes import prepare_cpu_processes
 
 
@@ -30,10 +30,14 @@ def build_runner(cfg: Config, mode: str = "train") -> Runner:
         The Runner; nothing has been loaded yet.
 
     Raises:
-        ConfigError: If the config is incomplete or a class cannot be built.
+        ConfigError: If the config is incomplete, names an unknown class or
+            argument, a class cannot be built, or ``work_dir`` cannot be written.
         CheckpointError: If a run shall be resumed and the checkpoint is missing.
     """
     check_config(cfg, mode)
+    check_parts(cfg)
+    check_work_dir(cfg.work_dir)
+    leave_out_idle_workers(cfg)
     if mode == "train" and cfg.get("resume") and cfg.get("load_from") is None:
         set_resume(cfg, "auto")
     prepare_cpu_processes(cfg)

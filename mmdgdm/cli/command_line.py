@@ -7,25 +7,20 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Callable, Optional, Union
 
-from mmengine.config import DictAction
+from mmengine.config import Config
 
 from mmdgdm.cli import commands
-from mmdgdm.engine.setup.processes import end_processes, rank_from_environment
+from mmdgdm.engine.setup import overrides
+from mmdgdm.engine.setup.config_check import load_config
+from mmdgdm.engine.setup.processes import (
+    end_processes,
+    rank_from_environment,
+    set_launcher,
+)
 
 
-class CfgOptionsAction(DictAction):
-    """mmengine's ``KEY=VALUE`` parser, less its surprises.
-
-    What is malformed gives a usage error, and spaces in a value are kept, as in
-    the path of a file.
-    """
-
-    @staticmethod
-    def _parse_iterable(val: str) -> Any:
-        text = val.strip("'\"")
-        if "," in text or text.startswith(("(", "[")):
-            return DictAction._parse_iterable(val)
-        return DictAction._parse_int_float_bool(text)
+class CfgOptionsAction(argparse.Action):
+    """``KEY=VALUE`` words as a dict of text; the config says how to read each value."""
 
     def __call__(
         self,
@@ -35,11 +30,15 @@ class CfgOptionsAction(DictAction):
         option_string: Optional[str] = None,
     ) -> None:
         """Add the options to the namespace, as a dict."""
-        try:
-            super().__call__(parser, namespace, values, option_string)
-        except (ValueError, AssertionError):
-            given = " ".join(values or ())
-            parser.error(f"argument --cfg-options: expected KEY=VALUE, but got {given}")
+        options = dict(getattr(namespace, self.dest) or {})
+        for word in values or ():
+            key, equals, text = word.partition("=")
+            if not equals:
+                parser.error(
+                    f"argument --cfg-options: expected KEY=VALUE, but got {word}"
+                )
+            options[key] = text
+        setattr(namespace, self.dest, options)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +69,26 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS
     )
+
+
+def load_run_config(args: argparse.Namespace) -> Config:
+    """Read the config of a run and apply the options of :func:`add_common_arguments`.
+
+    Args:
+        args: The command line; ``args.config`` is the path of the config.
+
+    Returns:
+        The config, with ``work_dir`` and ``launcher`` set.
+
+    Raises:
+        ConfigError: If the config cannot be read, an option does not fit it, or the
+            launcher did not start this process.
+    """
+    cfg = load_config(args.config)
+    overrides.merge_cfg_options(cfg, args.cfg_options)
+    set_launcher(cfg, args.launcher, args.local_rank)
+    overrides.set_work_dir(cfg, args.work_dir, args.config)
+    return cfg
 
 
 def run_command(command: Callable[[], Any]) -> int:

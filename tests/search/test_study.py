@@ -8,7 +8,7 @@ import threading
 import pytest
 from mmengine.config import Config
 
-from mmdgdm.cli.command_line import CfgOptionsAction
+from mmdgdm.engine.setup.overrides import read_option
 from mmdgdm.errors import ConfigError
 from mmdgdm.search.space import Dimension
 from mmdgdm.search.trial import TrialError, choose_validation
@@ -264,7 +264,7 @@ def test_options_say_what_the_command_line_reads():
     text = format_options(values)
     words = [word.strip("'") for word in text.split()]
     parsed = dict(word.split("=", 1) for word in words)
-    assert {k: CfgOptionsAction._parse_iterable(v) for k, v in parsed.items()} == values
+    assert {k: read_option(k, v) for k, v in parsed.items()} == values
 
 
 def test_the_best_config_inherits_and_states_the_difference(repo_root, tmp_path):

@@ -1,22 +1,16 @@
-"""Reading a config, overriding it, and checking it before anything is built."""
+"""Reading a config, and checking that it holds what a run needs."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-import logging
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Callable, Optional, Union
+from typing import Any, Union
 
 from mmengine.config import Config
-from mmengine.device import (
-    is_cuda_available,
-    is_mlu_available,
-    is_musa_available,
-    is_npu_available,
-)
-from mmengine.logging import print_log
+from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from mmdgdm.errors import ConfigError
@@ -60,30 +54,24 @@ def did_you_mean(word: str, possibilities: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(f'`{name}`' for name in close)}?"
 
 
-def find_paths(
-    node: Any, matches: Callable[[str, Any], bool], path: str = ""
-) -> Iterator[str]:
-    """Dotted paths of all nodes of a config that satisfy a condition.
+def find_paths(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """All nodes of a config, parents first.
 
     Args:
         node: A config or a part of one.
-        matches: Called with the last key and the value of each node.
         path: The path of ``node`` itself.
 
     Yields:
-        Paths such as ``train_dataloader.dataset.pipeline.0``, parents first.
+        The dotted path and the value of each node, for example
+        ``("param_scheduler.0.end", 5)``.
     """
-    if isinstance(node, (dict, Config)):
-        items = list(node.items())
-    elif isinstance(node, (list, tuple)):
-        items = [(str(i), value) for i, value in enumerate(node)]
-    else:
+    is_list = isinstance(node, (list, tuple))
+    if not is_list and not isinstance(node, (dict, Config)):
         return
-    for key, value in items:
+    for key, value in enumerate(node) if is_list else list(node.items()):
         inner = f"{path}.{key}" if path else str(key)
-        if matches(str(key), value):
-            yield inner
-        yield from find_paths(value, matches, inner)
+        yield inner, value
+        yield from find_paths(value, inner)
 
 
 def load_config(path: Union[str, Path]) -> Config:
@@ -113,53 +101,6 @@ def load_config(path: Union[str, Path]) -> Config:
         ) from error
 
 
-def merge_cfg_options(cfg: Config, options: Optional[dict[str, Any]]) -> None:
-    """Override keys of a config in place, as ``--cfg-options`` does.
-
-    Args:
-        cfg: The config to change.
-        options: New values by dotted key, for example
-            ``{'model.head.num_classes': 200, 'param_scheduler.0.end': 5}``.
-
-    Raises:
-        ConfigError: If a key's first part is neither in the config nor an
-            argument of the Runner, or a path does not exist in the config.
-    """
-    if not options:
-        return
-    for key in options:
-        first = key.split(".")[0]
-        if first not in cfg and first not in RUNNER_KEYS:
-            raise ConfigError(
-                f"Expected the key of `--cfg-options {key}=...` to start with a key "
-                f"of the config, but got `{first}`"
-                + did_you_mean(first, sorted({*cfg.keys(), *RUNNER_KEYS}))
-            )
-        _warn_if_only_a_variable(cfg, key)
-    try:
-        cfg.merge_from_dict(options)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        reason = str(error.args[0]) if error.args else type(error).__name__
-        raise ConfigError(
-            f"`--cfg-options {' '.join(options)}` does not fit the config: {reason}"
-        ) from error
-
-
-def _warn_if_only_a_variable(cfg: Config, key: str) -> None:
-    """Warn if a key is a mere variable of the config file, already put to use."""
-    value = cfg.get(key)
-    if key in RUNNER_KEYS or not isinstance(value, (str, int, float)):
-        return
-    used = [p for p in find_paths(cfg, lambda _, v: v == value) if "." in p]
-    hint = f"; set {' or '.join(f'`{path}`' for path in used[:4])}" if used else ""
-    print_log(
-        f"`--cfg-options {key}=...` sets a variable of the config file, which changes "
-        f"no value that was made from it{hint}.",
-        logger="current",
-        level=logging.WARNING,
-    )
-
-
 def check_config(cfg: Config, mode: str) -> None:
     """Check what a run needs, before anything is built.
 
@@ -181,21 +122,42 @@ def check_config(cfg: Config, mode: str) -> None:
                 f"Expected the config to set all or none of {', '.join(keys)}, but "
                 f"{', '.join(missing)} is missing."
             )
-    if mode == "train":
-        _check_amp(cfg.optim_wrapper)
-
-
-def _check_amp(optim_wrapper: Any) -> None:
-    kind = optim_wrapper.get("type") if isinstance(optim_wrapper, dict) else None
-    name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
-    accelerators = (
-        is_cuda_available,
-        is_npu_available,
-        is_mlu_available,
-        is_musa_available,
-    )
-    if name.split(".")[-1] == "AmpOptimWrapper" and not any(f() for f in accelerators):
+    is_amp = mode == "train" and type_name(cfg.optim_wrapper) == "AmpOptimWrapper"
+    if is_amp and get_device() in ("cpu", "mps"):
         raise ConfigError(
             "Mixed precision (`--amp`, or `optim_wrapper.type='AmpOptimWrapper'`) "
             "needs a GPU, but none is available: leave it out."
         )
+
+
+def check_work_dir(path: Union[str, Path]) -> None:
+    """Make the folder of a run's logs and checkpoints, and try to write in it.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        ConfigError: If it cannot be made or written.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"Expected `work_dir` to be a folder that can be written, but {path} "
+            f"cannot: {error.strerror}."
+        ) from error
+
+
+def type_name(part: Any) -> str:
+    """The name of the class of a part of a config, without scope or module.
+
+    Args:
+        part: A part of a config.
+
+    Returns:
+        The name, or an empty string if the part has no type.
+    """
+    kind = part.get("type", "") if isinstance(part, dict) else ""
+    return getattr(kind, "__name__", str(kind)).split(".")[-1]

@@ -2,19 +2,125 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
+from mmdgdm.engine.setup.config_check import (
+    RUNNER_KEYS,
+    did_you_mean,
+    find_paths,
+    type_name,
+)
 from mmdgdm.errors import ConfigError
 from mmdgdm.utils.checkpoint import check_checkpoint_path
 
 _VISUALIZATION_HOOK = "mmdgdm.WSOLVisualizationHook"
 _DUMP_HOOK = "mmdgdm.ScoremapDumpHook"
 _CALIBRATION_HOOK = "mmdgdm.CalibrationHook"
+#: Read from the config by a tool, not by the Runner.
+_TOOL_KEYS = frozenset(["tta_model", "tta_pipeline"])
+#: Last keys whose values are names and paths, whatever they look like.
+_TEXT_KEYS = re.compile(
+    r"(.*_)?(dir|root|prefix|file|path|from|name|checkpoint|filename)"
+)
+
+
+def read_option(key: str, text: str, current: Any = None) -> Any:
+    """The value that an option of the command line means.
+
+    Text stays text in quotes, where the config has text, and where the last key
+    names a file, a folder, a prefix or a name. Elsewhere numbers, ``true``,
+    ``false`` and lists (``a,b``, ``[a,b]``, ``(1,2)``) are read as mmengine does,
+    with spaces kept. ``None`` is None everywhere.
+
+    Args:
+        key: The dotted key.
+        text: What is written after ``KEY=``.
+        current: The value in the config.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: If brackets do not match.
+    """
+    bare = text.strip("'\"")
+    if text == "None":
+        return None
+    is_list = bare.startswith(("[", "("))
+    is_text = not is_list and (bare != text or isinstance(current, str))
+    if is_text or _TEXT_KEYS.fullmatch(key.split(".")[-1]):
+        return bare
+    if not is_list and "," not in bare:
+        return DictAction._parse_int_float_bool(bare)
+    try:
+        return DictAction._parse_iterable(bare)
+    except AssertionError as error:
+        raise ConfigError(
+            f"The brackets of `--cfg-options {key}={text}` do not match."
+        ) from error
+
+
+def merge_cfg_options(cfg: Config, options: Optional[dict[str, Any]]) -> dict[str, Any]:
+    """Override keys of a config in place, as ``--cfg-options`` does.
+
+    Args:
+        cfg: The config to change.
+        options: New values by dotted key, for example
+            ``{'model.head.num_classes': 200, 'param_scheduler.0.end': '5'}``. Text is
+            read by :func:`read_option`.
+
+    Returns:
+        The values as they stand in the config now.
+
+    Raises:
+        ConfigError: If a key's first part is neither in the config nor an
+            argument of the Runner, a path does not exist in the config, or a key is
+            a variable of the config file, which no run reads.
+    """
+    values = dict(options or {})
+    current = dict(find_paths(cfg))
+    for key, value in values.items():
+        _check_option(cfg, key)
+        if isinstance(value, str):
+            values[key] = read_option(key, value, current.get(key))
+    try:
+        cfg.merge_from_dict(values)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        reason = str(error.args[0]) if error.args else type(error).__name__
+        raise ConfigError(
+            f"`--cfg-options {' '.join(values)}` does not fit the config: {reason}"
+        ) from error
+    return values
+
+
+def _check_option(cfg: Config, key: str) -> None:
+    """Refuse a key that no run reads."""
+    first, dot, rest = key.partition(".")
+    if first in RUNNER_KEYS | _TOOL_KEYS or "runner_type" in cfg:
+        return
+    if first not in cfg:
+        raise ConfigError(
+            f"Expected the key of `--cfg-options {key}=...` to start with a key of the "
+            f"config, but got `{first}`"
+            + did_you_mean(first, sorted({*cfg.keys(), *RUNNER_KEYS}))
+        )
+    used = [
+        f"`{path}{dot}{rest}`"
+        for path, value in find_paths(cfg)
+        if path.split(".")[0] in RUNNER_KEYS and value == cfg[first]
+    ]
+    raise ConfigError(
+        f"`--cfg-options {key}=...` sets a variable of the config file, which changes "
+        "no value that was made from it: set "
+        + (" or ".join(used[:4]) or "the keys that were made from it")
+        + " instead."
+    )
 
 
 def set_work_dir(
@@ -31,6 +137,22 @@ def set_work_dir(
         cfg.work_dir = work_dir
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(config_path).stem)
+
+
+def leave_out_idle_workers(cfg: Config) -> None:
+    """Drop the settings of worker processes from loaders that have none.
+
+    torch refuses them, and so ``train_dataloader.num_workers=0`` would need two
+    options more.
+
+    Args:
+        cfg: The config to change.
+    """
+    for mode in ("train", "val", "test"):
+        loader = cfg.get(f"{mode}_dataloader")
+        if isinstance(loader, dict) and not loader.get("num_workers"):
+            for key in ("persistent_workers", "prefetch_factor"):
+                loader.pop(key, None)
 
 
 def set_seed(cfg: Config, seed: Optional[int]) -> None:
@@ -82,9 +204,8 @@ def enable_amp(cfg: Config) -> None:
         ConfigError: If the config has another optimizer wrapper than the plain one.
     """
     wrapper = cfg.get("optim_wrapper") or {}
-    kind = wrapper.get("type", "OptimWrapper")
-    name = kind if isinstance(kind, str) else kind.__name__
-    if name not in ("OptimWrapper", "AmpOptimWrapper"):
+    name = type_name(wrapper)
+    if name not in ("", "OptimWrapper", "AmpOptimWrapper"):
         raise ConfigError(
             f"Expected `optim_wrapper.type` to be OptimWrapper for `--amp`, but got "
             f"{name}."

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from mmengine.config import Config
 
 from mmdgdm.engine.setup import config_check
 from mmdgdm.engine.setup.config_check import (
     check_config,
+    check_work_dir,
     did_you_mean,
     find_paths,
     load_config,
-    merge_cfg_options,
+    type_name,
 )
 from mmdgdm.errors import ConfigError
 
@@ -35,8 +34,9 @@ def _config(**changes) -> Config:
 
 def test_paths_lead_through_dicts_and_lists():
     cfg = _config()
-    paths = list(find_paths(cfg, lambda key, value: key == "end" and value == 2))
-    assert paths == ["param_scheduler.1.end"]
+    nodes = dict(find_paths(cfg))
+    assert nodes["param_scheduler.1.end"] == 2
+    assert nodes["model.head"] == dict(num_classes=3)
 
 
 @pytest.mark.parametrize(
@@ -86,74 +86,6 @@ def test_config_of_unknown_type_says_why(tmp_path):
         load_config(tmp_path / "bad.txt")
 
 
-def test_options_override_values_in_dicts_and_lists():
-    cfg = _config()
-    merge_cfg_options(cfg, {"model.head.num_classes": 5, "param_scheduler.1.end": 7})
-    assert cfg.model.head.num_classes == 5
-    assert [item.end for item in cfg.param_scheduler] == [1, 7]
-
-
-def test_option_may_add_an_argument_of_the_runner():
-    cfg = _config()
-    merge_cfg_options(cfg, {"load_from": "a.pth", "env_cfg.cudnn_benchmark": True})
-    assert cfg.load_from == "a.pth"
-    assert cfg.env_cfg.cudnn_benchmark is True
-
-
-@pytest.mark.parametrize("options", [None, {}])
-def test_no_options_change_nothing(options):
-    cfg = _config()
-    merge_cfg_options(cfg, options)
-    assert cfg.to_dict() == _config().to_dict()
-
-
-@pytest.mark.parametrize(
-    ("key", "guess"),
-    [("modl.head.num_classes", "model"), ("optim_wraper", "optim_wrapper")],
-)
-def test_unknown_first_key_is_refused_with_a_guess(key, guess):
-    first = key.split(".")[0]
-    with pytest.raises(ConfigError, match=rf"got `{first}`; did you mean `{guess}`"):
-        merge_cfg_options(_config(), {key: 1})
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({"param_scheduler.5.end": 1}, "Index 5 exceeds the length"),
-        ({"data_root.x": 1}, "cannot inherit"),
-    ],
-)
-def test_path_that_does_not_fit_is_refused(options, reason):
-    with pytest.raises(ConfigError, match=rf"does not fit the config: .*{reason}"):
-        merge_cfg_options(_config(), options)
-
-
-@pytest.fixture
-def warnings(monkeypatch):
-    """The warnings of a test."""
-    messages = []
-
-    def keep(message, logger=None, level=logging.INFO):
-        messages.append(message)
-
-    monkeypatch.setattr(config_check, "print_log", keep)
-    return messages
-
-
-def test_variable_of_the_config_file_that_changes_nothing_is_warned_of(warnings):
-    merge_cfg_options(_config(), {"data_root": "elsewhere"})
-    assert len(warnings) == 1
-    assert "`train_dataloader.dataset.data_root`" in warnings[0]
-    assert "`test_dataloader.dataset.data_root`" in warnings[0]
-
-
-def test_arguments_of_the_runner_are_not_warned_of(warnings):
-    cfg = _config(work_dir="data")
-    merge_cfg_options(cfg, {"work_dir": "elsewhere", "model.type": "N"})
-    assert warnings == []
-
-
 @pytest.mark.parametrize("mode", ["train", "test"])
 def test_complete_config_passes(mode):
     check_config(_config(), mode)
@@ -177,7 +109,7 @@ def test_half_a_validation_is_named():
 
 @pytest.mark.parametrize("kind", ["AmpOptimWrapper", "mmengine.AmpOptimWrapper"])
 def test_mixed_precision_without_a_gpu_is_refused(monkeypatch, kind):
-    monkeypatch.setattr(config_check, "is_cuda_available", lambda: False)
+    monkeypatch.setattr(config_check, "get_device", lambda: "cpu")
     cfg = _config(optim_wrapper=dict(type=kind))
     with pytest.raises(ConfigError, match=r"`--amp`.*needs a GPU"):
         check_config(cfg, "train")
@@ -185,5 +117,41 @@ def test_mixed_precision_without_a_gpu_is_refused(monkeypatch, kind):
 
 
 def test_mixed_precision_with_a_gpu_passes(monkeypatch):
-    monkeypatch.setattr(config_check, "is_cuda_available", lambda: True)
+    monkeypatch.setattr(config_check, "get_device", lambda: "cuda")
     check_config(_config(optim_wrapper=dict(type="AmpOptimWrapper")), "train")
+
+
+def test_work_dir_is_made(tmp_path):
+    check_work_dir(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("file", "File exists"), ("file/runs", "Not a directory")]
+)
+def test_work_dir_that_cannot_be_made_is_named(tmp_path, name, reason):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=f"`work_dir` .*{name} cannot: {reason}"):
+        check_work_dir(tmp_path / name)
+
+
+def test_work_dir_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(config_check.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(ConfigError, match="cannot: Permission denied"):
+        check_work_dir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (dict(type="mmengine.SGD"), "SGD"),
+        (dict(type=dict), "dict"),
+        (dict(), ""),
+        (None, ""),
+    ],
+)
+def test_type_has_a_name(part, name):
+    assert type_name(part) == name
