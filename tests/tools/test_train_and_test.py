@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,96 @@ def test_training_is_continued_where_it_ended(trained, tiny_folder, run_train):
     assert list(history.data[0][:3]) == list(expected.data[0][:3])
     rates = [group["lr"] for group in resumed["optimizer"]["param_groups"]]
     assert rates == [group["lr"] for group in whole["optimizer"]["param_groups"]]
+
+
+SCHEDULE = "param_scheduler.1.milestones=[5]"
+
+
+@pytest.mark.parametrize(
+    ("option", "kept"),
+    [
+        ("optim_wrapper.optimizer.lr=0.5", "lr of the optimizer 0.05 (config: 0.5)"),
+        (SCHEDULE, "milestones of MultiStepLR Counter({1: 1}) (config: Counter({5"),
+    ],
+)
+def test_log_says_what_a_resumed_run_keeps(
+    trained, tiny_folder, run_train, tmp_path, option, kept
+):
+    argv = ["--resume", str(trained.work_dir / "epoch_1.pth"), "--cfg-options", option]
+    assert run_train([trained.config, "--work-dir", str(tmp_path), *argv]) == 0
+    (log,) = (path.read_text() for path in tmp_path.glob("*/*.log"))
+    assert "epoch_1.pth is resumed after epoch 1, iteration 3. The checkpoint" in log
+    assert f"Kept from the checkpoint although the config differs: {kept}" in log
+    whole = load_checkpoint_file(trained.checkpoint)["optimizer"]["param_groups"][0]
+    state = load_checkpoint_file(tmp_path / "epoch_2.pth")
+    assert state["optimizer"]["param_groups"][0]["lr"] == whole["lr"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (
+            "type='SGD', lr=0.05, momentum=0.9",
+            "type='Adam', lr=0.05",
+            "its optimizer is SGD, that of the config Adam",
+        ),
+        (
+            "optim_wrapper = dict(",
+            "optim_wrapper = dict(paramwise_cfg=dict(bias_lr_mult=2.0), ",
+            "has 1 groups of 62 parameters, that of the config 62 of 62",
+        ),
+        ("param_scheduler = ", "param_scheduler = None; _ = ", "the config are none"),
+        ("'MultiStepLR', milestones=[1]", "'ExponentialLR', gamma=0.5", "Exponential"),
+    ],
+)
+def test_what_cannot_be_resumed_is_one_sentence(
+    trained, run_train, tmp_path, old, new, reason, capsys
+):
+    text = Path(trained.config).read_text()
+    assert old in text
+    (tmp_path / "other.py").write_text(text.replace(old, new))
+    argv = [str(tmp_path / "other.py"), "--resume", trained.checkpoint]
+    assert run_train([*argv, "--work-dir", str(tmp_path)]) == 2
+    error = _one_error(capsys)
+    assert f"{trained.checkpoint} cannot be resumed: its " in error
+    assert reason in error
+
+
+def test_config_in_a_checkpoint_is_not_executed(trained, run_train, tmp_path):
+    state = load_checkpoint_file(trained.work_dir / "epoch_1.pth")
+    state["meta"]["config"] = f"open({str(tmp_path / 'ran')!r}, 'w')"
+    torch.save(state, tmp_path / "bad.pth")
+    argv = [trained.config, "--work-dir", str(tmp_path / "run")]
+    assert run_train([*argv, "--resume", str(tmp_path / "bad.pth")]) == 0
+    assert not (tmp_path / "ran").exists()
+
+
+def test_shipped_loaders_run_without_workers(trained, run_train, tmp_path):
+    options = ["train_dataloader.persistent_workers=True", "train_cfg.max_epochs=1"]
+    argv = [trained.config, "--work-dir", str(tmp_path), "--no-validate"]
+    assert run_train([*argv, "--cfg-options", *options]) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("work_dir={folder}/file/run", "work_dir` to be a folder that can be written"),
+        ("visualizer.vis_backends.0.type=TensorboardVisBackend", "tensorboard"),
+        ("loader.num_workers=2", "sets a variable of the config file"),
+    ],
+)
+def test_what_this_machine_cannot_do_is_one_sentence(
+    trained, run_train, tmp_path, option, sentence, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    config = tmp_path / "other.py"
+    visualizer = "dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])"
+    config.write_text(f"_base_ = {trained.config!r}\nvisualizer = {visualizer}\n")
+    argv = [str(config), "--cfg-options", option.format(folder=tmp_path)]
+    assert run_train(argv) == 2
+    assert sentence in _one_error(capsys)
 
 
 def test_adamw_with_moving_average_is_saved_loaded_and_continued(

@@ -16,6 +16,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmdgdm.engine.setup.resume import check_resume
 from mmdgdm.errors import CheckpointError
 
 #: torch's report of one misfit in ``load_state_dict``.
@@ -78,27 +79,6 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any], source: str) 
         )
 
 
-def check_training_state(checkpoint: Mapping[str, Any], source: str) -> None:
-    """Check that a run can be continued from a checkpoint.
-
-    Args:
-        checkpoint: What the file holds.
-        source: The name of the checkpoint, for the message.
-
-    Raises:
-        CheckpointError: If it holds weights alone.
-    """
-    meta = checkpoint.get("meta")
-    has_place = isinstance(meta, Mapping) and {"epoch", "iter"} <= meta.keys()
-    if has_place and {"message_hub", "optimizer"} <= checkpoint.keys():
-        return
-    raise CheckpointError(
-        f"Expected checkpoint {source} to hold the state of a training run, but it "
-        "holds weights alone: start a new run from it with "
-        "`--cfg-options load_from=...`."
-    )
-
-
 def count_fitting_weights(
     model: nn.Module, checkpoint: Mapping[str, Any]
 ) -> tuple[int, list[str]]:
@@ -157,10 +137,10 @@ class CheckpointCheckHook(Hook):
         model = runner.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
-        if self.resume:
-            check_training_state(checkpoint, self.source)
         if self.strict:
             check_weights(model, checkpoint, self.source)
+            if self.resume:
+                self._explain_resume(runner, checkpoint)
             return
         count, others = count_fitting_weights(model, checkpoint)
         if not count:
@@ -175,3 +155,24 @@ class CheckpointCheckHook(Hook):
                 f"{self.source} fills {count} of {count + len(others)} weights; "
                 f"these start as the config initializes them: {', '.join(others)}",
             )
+
+    def _explain_resume(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Say in the log what the checkpoint decides and what the config does."""
+        kept = check_resume(runner, checkpoint, self.source)
+        meta = checkpoint["meta"]
+        # mmengine would execute this text, which some versions of it have written.
+        meta.pop("config", None)
+        runner.logger.log(
+            logging.WARNING if kept else logging.INFO,
+            f"{self.source} is resumed after epoch {meta['epoch']}, iteration "
+            f"{meta['iter']}. The checkpoint decides the weights, the state and the "
+            "settings of the optimizer, the schedules and the seed. The config decides "
+            "the data, the batch size, the number of epochs, validation and hooks."
+            + (
+                f" Kept from the checkpoint although the config differs: {kept}. For "
+                "the values of the config start a new run from the weights, with "
+                "`load_from` and without `resume`."
+                if kept
+                else ""
+            ),
+        )

@@ -214,11 +214,9 @@ def _explain(error: Exception, registry: Registry, part: Any, cfg: Config) -> st
             return str(unknown)
     if unexpected and kind is not None and unexpected[1] in part:
         return _unexpected_key(unexpected[1], path, cls)
-    name = f"`{kind if isinstance(kind, str) else getattr(kind, '__name__', '?')}`"
-    return (
-        f"Cannot build {name} of `{path}`: {_reason(error)} "
-        "(MMDGDM_TRACEBACK=1 shows where)"
-    )
+    name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
+    what = " of ".join(f"`{word}`" for word in (name, path) if word) or "a part"
+    return f"Cannot build {what}: {_reason(error)} (MMDGDM_TRACEBACK=1 shows where)"
 
 
 def _path_of(part: Any, cfg: Config) -> str:
@@ -232,7 +230,8 @@ def _path_of(part: Any, cfg: Config) -> str:
             return sum(str(node.get(key)) == str(value) for key, value in part.items())
         return int(str(node) == str(part))
 
-    return max(find_paths(cfg), key=agreement)[0]
+    best = max(find_paths(cfg), key=agreement, default=("", None))
+    return best[0] if agreement(best) else ""
 
 
 def _reason(error: Exception) -> str:

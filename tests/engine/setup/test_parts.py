@@ -142,7 +142,7 @@ def test_some_errors_pass_as_they_are(error):
 
 
 def test_missing_type_is_told():
-    with pytest.raises(ConfigError, match=r'of `model\.part`: .*the key "type"'):
+    with pytest.raises(ConfigError, match=r'build `model\.part`: .*the key "type"'):
         _build(width=3)
 
 
