@@ -10,9 +10,10 @@ from mmengine.runner import Runner
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.registry import HOOKS
+from mmdgdm.utils.erasing import Erasing
 
 
-def ramp(progress: float, begin: float, end: float) -> float:
+def ramp(progress: float, *, begin: float, end: float) -> float:
     """Strength of erasing at some progress of the training.
 
     0 up to ``begin``, 1 from ``end`` on, a straight line between.
@@ -26,7 +27,7 @@ def ramp(progress: float, begin: float, end: float) -> float:
         The strength, in [0, 1].
 
     Example:
-        >>> [ramp(p, 0.25, 0.75) for p in (0.0, 0.5, 0.75)]
+        >>> [ramp(p, begin=0.25, end=0.75) for p in (0.0, 0.5, 0.75)]
         [0.0, 0.5, 1.0]
     """
     if progress >= end:
@@ -38,11 +39,11 @@ def ramp(progress: float, begin: float, end: float) -> float:
 
 @HOOKS.register_module()
 class DropRampHook(Hook):
-    """Raise the erasing of all attention guided layers in a straight line.
+    """Raise the erasing of all layers that erase in a straight line.
 
-    At each iteration the ``strength`` of every layer in the model
-    (:class:`mmdgdm.models.necks.AttentionDropout`: DGDM, CAGD, SAGD, ADL, DropBlock)
-    is set by :func:`ramp`; it multiplies their probabilities of erasing. A network
+    At each iteration the ``strength`` of every layer in the model that is
+    :class:`~mmdgdm.utils.erasing.Erasing` (DGDM, CAGD, SAGD, ADL, DropBlock) is set by
+    :func:`ramp`; it multiplies their probabilities of erasing. A network
     that has yet to find its classes is then not robbed of what it finds first. The
     strength follows from the iteration alone, so that resumed runs go on in step.
 
@@ -79,7 +80,7 @@ class DropRampHook(Hook):
         """
         if not _layers(runner):
             runner.logger.warning(
-                "DropRampHook found no attention guided layer in the model."
+                "DropRampHook found no layer in the model that erases."
             )
 
     def before_train_iter(
@@ -92,12 +93,11 @@ class DropRampHook(Hook):
             batch_idx: Number of the batch in its epoch.
             data_batch: The batch.
         """
-        strength = ramp(runner.iter / runner.max_iters, self.begin, self.end)
+        strength = ramp(runner.iter / runner.max_iters, begin=self.begin, end=self.end)
         for layer in _layers(runner):
             layer.strength = strength
 
 
-def _layers(runner: Runner) -> list[Any]:
+def _layers(runner: Runner) -> list[Erasing]:
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    # By their attribute: hooks and models know each other by no import.
-    return [m for m in model.modules() if hasattr(type(m), "strength")]
+    return [module for module in model.modules() if isinstance(module, Erasing)]

@@ -1,12 +1,15 @@
-"""What all attention guided layers share: interface, checks, eval identity."""
+"""What all layers that erase share: interface, checks, eval identity."""
 
 from __future__ import annotations
 
+import inspect
 from abc import ABCMeta, abstractmethod
 from typing import Any, Union
 
 from mmengine.model import BaseModule
 from torch import Tensor
+
+from mmdgdm.utils.erasing import Erasing
 
 FeatureMaps = Union[Tensor, tuple[Tensor, ...], list[Tensor]]
 
@@ -35,7 +38,7 @@ def check_feature_map(feat: Any, owner: str) -> None:
         )
 
 
-class AttentionDropout(BaseModule, metaclass=ABCMeta):
+class AttentionDropout(Erasing, BaseModule, metaclass=ABCMeta):
     """Base of the layers that mask features in training and do nothing in eval.
 
     A subclass implements :meth:`drop` for one feature map. The layer takes a
@@ -44,14 +47,7 @@ class AttentionDropout(BaseModule, metaclass=ABCMeta):
 
     In eval mode the input object itself is returned. In training the output has
     the shape, dtype, device and memory format of the input.
-
-    Attributes:
-        strength: What each probability of erasing is multiplied by, in [0, 1]: 1
-            unless a schedule (:class:`mmdgdm.engine.hooks.DropRampHook`) sets it. It
-            is no part of the state dict.
     """
-
-    strength: float = 1.0
 
     def forward(self, feats: FeatureMaps) -> FeatureMaps:
         """Mask the features in training mode; return the input in eval mode.
@@ -80,3 +76,9 @@ class AttentionDropout(BaseModule, metaclass=ABCMeta):
     @abstractmethod
     def drop(self, feat: Tensor) -> Tensor:
         """Mask one feature map (N, C, H, W), as in training."""
+
+    def extra_repr(self) -> str:
+        """The arguments, for ``repr``."""
+        values = vars(self)
+        names = [n for n in inspect.signature(type(self)).parameters if n in values]
+        return ", ".join(f"{n}={values[n]!r}" for n in names if n != "init_cfg")

@@ -13,6 +13,7 @@ from mmdgdm.engine.hooks import DropRampHook
 from mmdgdm.engine.hooks.drop_ramp_hook import ramp
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.necks import ADL, DGDM
+from mmdgdm.utils.erasing import Erasing
 
 
 class _Wrapped(MMDistributedDataParallel):
@@ -31,15 +32,15 @@ def _runner(model, iteration, max_iters=10):
 
 
 def test_ramp_by_hand():
-    assert [ramp(p, 0.0, 1.0) for p in (0.0, 0.3, 1.0)] == [0.0, 0.3, 1.0]
-    assert [ramp(p, 0.2, 0.6) for p in (0.1, 0.2, 0.6, 0.9)] == [0.0, 0.0, 1.0, 1.0]
-    assert ramp(0.2, 0.2, 0.4) == 0.0
-    assert ramp(0.3, 0.2, 0.4) == pytest.approx(0.5)
+    assert [ramp(p, begin=0.0, end=1.0) for p in (0.0, 0.3, 1.0)] == [0.0, 0.3, 1.0]
+    assert [ramp(p, begin=0.2, end=0.6) for p in (0.1, 0.2, 0.6, 0.9)] == [0, 0, 1, 1]
+    assert ramp(0.2, begin=0.2, end=0.4) == 0.0
+    assert ramp(0.3, begin=0.2, end=0.4) == pytest.approx(0.5)
 
 
 def test_a_ramp_of_no_length_is_a_step():
-    assert [ramp(p, 0.5, 0.5) for p in (0.49, 0.5)] == [0.0, 1.0]
-    assert ramp(0.0, 0.0, 0.0) == 1.0
+    assert [ramp(p, begin=0.5, end=0.5) for p in (0.49, 0.5)] == [0.0, 1.0]
+    assert ramp(0.0, begin=0.0, end=0.0) == 1.0
 
 
 @pytest.mark.parametrize("wrap", [lambda model: model, _Wrapped])
@@ -61,11 +62,33 @@ def test_other_models_keep_their_strength():
     assert ADL().strength == 1.0
 
 
+def test_a_strength_of_another_meaning_is_left_alone(caplog):
+    class Stylize(nn.Module):
+        strength = 7.0
+
+    model = nn.Sequential(Stylize(), ADL())
+    DropRampHook().before_train_iter(_runner(model, 0), 0)
+    assert (model[0].strength, model[1].strength) == (7.0, 0.0)
+    runner = _runner(nn.Sequential(Stylize()), 0)
+    runner.logger = logging.getLogger("plain")
+    DropRampHook().before_train(runner)
+    assert "found no layer" in caplog.text
+
+
+def test_a_layer_of_ones_own_takes_part():
+    class Mine(Erasing, nn.Module):
+        pass
+
+    model = nn.Sequential(Mine())
+    DropRampHook().before_train_iter(_runner(model, 3), 0)
+    assert model[0].strength == pytest.approx(0.3)
+
+
 def test_a_model_without_layers_is_told(caplog):
     runner = _runner(nn.Conv2d(1, 1, 1), 0)
     runner.logger = logging.getLogger("plain")
     DropRampHook().before_train(runner)
-    assert "found no attention guided layer" in caplog.text
+    assert "found no layer in the model that erases" in caplog.text
 
 
 @pytest.mark.parametrize("span", [(-0.1, 1), (0.5, 0.4), (0, 1.1), ("a", 1), (0, True)])
