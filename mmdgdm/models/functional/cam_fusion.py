@@ -71,14 +71,15 @@ def unflip(cam: Tensor, flip_direction: Optional[str]) -> Tensor:
 
 
 @functools.lru_cache(maxsize=256)
-def axis_weights(size: int, start: float, end: float, length: int) -> Tensor:
+@torch.inference_mode(False)
+def axis_weights(size: int, length: int, *, start: float, end: float) -> Tensor:
     """Weights that interpolate the cells of a window along one axis of the image.
 
     Args:
         size: Number of cells of the window.
+        length: Number of cells of the whole axis.
         start: Where the window begins, as a share of the axis.
         end: Where it ends.
-        length: Number of cells of the whole axis.
 
     Returns:
         (length, size) float32. A row is zero if its cell's centre is outside the
@@ -86,7 +87,7 @@ def axis_weights(size: int, start: float, end: float, length: int) -> Tensor:
         goes on.
 
     Example:
-        >>> axis_weights(2, 0.5, 1.0, 4).tolist()
+        >>> axis_weights(2, 4, start=0.5, end=1.0).tolist()
         [[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
     """
     centres = (torch.arange(length, dtype=torch.float64) + 0.5) / length
@@ -141,8 +142,8 @@ def fuse_views(cams: Sequence[Tensor], views: Sequence[View]) -> Tensor:
     count = cams[0].new_zeros(height, width)
     for cam, view in zip(cams, views):
         x0, y0, x1, y1 = view.window
-        rows = axis_weights(cam.shape[1], y0, y1, height).to(cam)
-        columns = axis_weights(cam.shape[2], x0, x1, width).to(cam)
+        rows = axis_weights(cam.shape[1], height, start=y0, end=y1).to(cam)
+        columns = axis_weights(cam.shape[2], width, start=x0, end=x1).to(cam)
         total += rows @ unflip(cam, view.flip_direction) @ columns.T
         count += torch.outer(rows.sum(1).round(), columns.sum(1).round())
     uncovered = int((count == 0).sum())

@@ -141,8 +141,20 @@ def test_scales_are_resized_to_the_larger():
 
 
 def test_rows_of_weights_sum_to_one_inside_and_zero_outside():
-    weights = axis_weights(3, 0.2, 0.8, 10)
+    weights = axis_weights(3, 10, start=0.2, end=0.8)
     assert weights.sum(1).tolist() == pytest.approx([0, 0, 1, 1, 1, 1, 1, 1, 0, 0])
+
+
+def test_weights_kept_from_inference_serve_training_too():
+    axis_weights.cache_clear()
+    cam = torch.tensor([[[1.0, 2.0]]])
+    with torch.inference_mode():
+        fuse_views([cam], [View()])
+    cam.requires_grad_()
+    fused = fuse_views([cam], [View()])
+    (fused * torch.tensor([3.0, 5.0])).sum().backward()
+    assert axis_weights.cache_info().hits > 0
+    assert cam.grad.tolist() == [[[3.0, 5.0]]]
 
 
 @pytest.mark.parametrize(
