@@ -75,6 +75,10 @@ class WSOLClassifier(ImageClassifier):
         Raises:
             RuntimeError: If a stage neck did not act in the first pass.
         """
+        if not torch.compiler.is_compiling():
+            neck: Any
+            for neck in self.stage_necks:
+                neck.attach(self.backbone)
         feats = super().extract_feat(inputs, stage)
         if not self._stage_necks_checked and not torch.compiler.is_compiling():
             check_fired(self.stage_necks, self.backbone)
@@ -87,7 +91,7 @@ class WSOLClassifier(ImageClassifier):
         data_samples: Optional[list[DataSample]] = None,
         **kwargs: Any,
     ) -> list[DataSample]:
-        """Predict as ``ImageClassifier`` does, from pictures that fill their input.
+        """Predict as ``ImageClassifier`` does, from images that fill their input.
 
         Args:
             inputs: Batch of images, (N, C, H, W).
@@ -98,16 +102,16 @@ class WSOLClassifier(ImageClassifier):
             The samples with scores and maps.
 
         Raises:
-            DataError: If a picture was padded to the size of others in its batch: its
+            DataError: If an image was padded to the size of others in its batch: its
                 map would be stretched against it.
         """
         for sample in data_samples or ():
             shape = tuple(sample.get("img_shape", inputs.shape[2:]))[:2]
             if shape[0] < inputs.shape[2] or shape[1] < inputs.shape[3]:
                 raise DataError(
-                    f"Expected the picture {sample.get('image_id')!r} to fill the "
+                    f"Expected the image {sample.get('image_id')!r} to fill the "
                     f"batch's {tuple(inputs.shape[2:])}, but it has the size {shape} "
-                    "and was padded: give all pictures of a batch one size "
+                    "and was padded: give all images of a batch one size "
                     "(`Resize` without `keep_ratio`), or take `batch_size=1` and no "
                     "`pad_size_divisor`."
                 )

@@ -13,7 +13,7 @@ def to_channels_last(model: nn.Module) -> None:
     """Hold a model's weights with the channels as the last dimension in memory.
 
     Convolutions of 1 x 1 that leave out places (a stride above 1) of fewer than 16
-    channels stay as they are: the first branches of RepVGG on RGB pictures are such.
+    channels stay as they are: the first branches of RepVGG on RGB images are such.
     For them oneDNN, by which torch computes on CPUs, writes past its buffer in the
     backward pass where channels come last (uxlfoundation/oneDNN, issue 6035): the
     process dies, hangs, or goes on with wrong gradients.

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.registry import MODELS
@@ -30,13 +30,27 @@ def _describe(value: Any) -> str:
     return f"an object of type {type(value).__name__}"
 
 
+def _unknown_submodule(backbone: nn.Module, after: str) -> str:
+    names = [name for name, _ in backbone.named_modules() if name]
+    close = difflib.get_close_matches(after, names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return (
+        f"Expected `after` of a stage neck to name a submodule of "
+        f"{type(backbone).__name__}, but got {after!r}.{hint} "
+        f"Valid names: {', '.join(names)}."
+    )
+
+
 class StageNeck(nn.Module):
     """A layer that acts on the output of one submodule of a backbone.
 
-    The hook is a bound method, never a closure: a deep copy of the whole model
-    (as an exponential moving average makes) then drives the copy's own layer. A
-    submodule that a pass calls several times (an activation that several convolutions
-    share, say) is followed by the layer each time.
+    A submodule may be replaced after the layer was attached (batch norm by SyncBN,
+    say): :meth:`attach` follows it. Where torch.fx traces the backbone, as for
+    mmengine's ``efficient_conv_bn_eval``, the layer becomes a call of the graph. The
+    hook is a bound method, never a closure: a deep copy of the whole model (as an
+    exponential moving average makes) then drives the copy's own layer. A submodule
+    that a pass calls several times (an activation that several convolutions share,
+    say) is followed by the layer each time.
 
     Args:
         neck: The layer; takes and returns a map (N, C, H, W).
@@ -56,6 +70,7 @@ class StageNeck(nn.Module):
         self,
         neck: nn.Module,
         after: str,
+        *,
         layout: str = "NCHW",
         num_extra_tokens: int = 0,
         output_index: Optional[int] = None,
@@ -84,7 +99,7 @@ class StageNeck(nn.Module):
         self.fired = False
 
     def attach(self, backbone: nn.Module) -> None:
-        """Hook the layer to its submodule.
+        """Hook the layer to its submodule, unless it is.
 
         Args:
             backbone: The network that holds the submodule.
@@ -92,18 +107,37 @@ class StageNeck(nn.Module):
         Raises:
             ConfigError: If there is no such submodule; valid names are listed.
         """
-        modules = {name: mod for name, mod in backbone.named_modules() if name}
-        if self.after not in modules:
-            close = difflib.get_close_matches(self.after, modules, n=3)
-            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-            raise ConfigError(
-                f"Expected `after` of a stage neck to name a submodule of "
-                f"{type(backbone).__name__}, but got {self.after!r}.{hint} "
-                f"Valid names: {', '.join(modules)}."
-            )
-        modules[self.after].register_forward_hook(self._hook)
+        try:
+            module = backbone.get_submodule(self.after)
+        except AttributeError:
+            module = backbone
+        if module is backbone:
+            raise ConfigError(_unknown_submodule(backbone, self.after))
+        if self._hook not in module._forward_hooks.values():
+            module.register_forward_hook(self._hook)
 
     def _hook(self, module: nn.Module, args: Any, output: Any) -> Any:
+        if not isinstance(output, fx.Proxy):
+            return self.act(output)
+        # The graph finds the layer by its submodule, so that copies have their own.
+        tracer: Any = output.tracer
+        holder = tracer.create_proxy("get_attr", tracer.path_of_module(module), (), {})
+        position = list(module._forward_hooks.values()).index(self._hook)
+        arguments = (holder, position, output)
+        return tracer.create_proxy("call_function", _act_traced, arguments, {})
+
+    def act(self, output: Any) -> Any:
+        """Apply the layer to what the submodule returned.
+
+        Args:
+            output: A tensor of the stated layout, or a tuple or list with one.
+
+        Returns:
+            The same, with the layer's result in place; in evaluation ``output`` itself.
+
+        Raises:
+            TypeError: If it has not the stated layout.
+        """
         self.fired = True
         feat = self._select(output)
         if not self.training:
@@ -166,6 +200,12 @@ class StageNeck(nn.Module):
         return f"after={self.after!r}, layout={self.layout!r}"
 
 
+def _act_traced(module: nn.Module, position: int, output: Any) -> Any:
+    """Apply the layer of a submodule's hook of this position."""
+    hook: Any = list(module._forward_hooks.values())[position]
+    return hook.__self__.act(output)
+
+
 def build_stage_necks(
     backbone: nn.Module, configs: Optional[Sequence[Mapping[str, Any]]]
 ) -> nn.ModuleList:
@@ -215,18 +255,23 @@ def check_fired(stage_necks: nn.ModuleList, backbone: nn.Module) -> None:
     Raises:
         RuntimeError: Naming each submodule that was not called. A container that
             its owner indexes instead of calling (``features`` of a VGG) is the
-            usual cause.
+            usual cause, or a convolution or norm layer that was joined with another.
     """
     silent = [neck.after for neck in stage_necks if not neck.fired]
     if not silent:
         return
-    children = [
-        f"{name}.{child}"
-        for name, module in backbone.named_modules()
-        if name in silent
-        for child, _ in module.named_children()
+    modules = dict(backbone.named_modules())
+    parts = [
+        f"{name}.{part}"
+        for name in silent
+        for part, _ in modules[name].named_children()
     ]
-    hint = f" Name one of its parts instead: {', '.join(children)}." if children else ""
+    hint = f" Name one of its parts instead: {', '.join(parts)}." if parts else ""
+    if "forward" in vars(backbone):
+        hint = (
+            " Its forward was replaced, as `efficient_conv_bn_eval` does, which joins "
+            "convolutions and norm layers: name the block that holds them instead."
+        )
     raise RuntimeError(
         f"The stage necks after {', '.join(map(repr, silent))} never acted: "
         f"{type(backbone).__name__} does not call these submodules in its forward "

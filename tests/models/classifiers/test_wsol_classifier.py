@@ -6,8 +6,12 @@ import copy
 
 import pytest
 import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.model import convert_sync_batchnorm, revert_sync_batchnorm
 from mmengine.registry import MODELS
+from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
+from torch.utils.data import DataLoader, Dataset
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.models import WSOLClassifier
@@ -106,7 +110,7 @@ def test_several_layers_act_in_several_places():
         for after in ("layer3.0", "layer4.0", "layer4.1")
     ]
     model = build("ResNet", necks)
-    model(images())
+    model(images(size=128))
     assert [neck.fired for neck in model.stage_necks] == [True] * 3
 
 
@@ -125,6 +129,26 @@ def test_tokens_of_a_vision_transformer():
     placed.update(layout="NLC", num_extra_tokens=1)
     model = WSOLClassifier(backbone, head=head, stage_necks=[placed])
     assert model(images()).shape == (2, 5)
+
+
+def test_a_layer_after_a_norm_that_becomes_syncbn_acts():
+    necks = [dict(type="mmdgdm.DGDM", after="layer3.0.bn2")]
+    model = build("ResNet", necks)
+    other = revert_sync_batchnorm(convert_sync_batchnorm(build("ResNet", necks)))
+    scores = []
+    for classifier in (model, other):
+        torch.manual_seed(0)
+        scores.append(classifier(images()))
+    assert other.stage_necks[0].fired
+    assert torch.equal(*scores)
+
+
+def test_a_block_that_covers_the_whole_map_is_refused():
+    model = build("ResNet", [dict(type="mmdgdm.SAGD", after="layer4.0", block_size=3)])
+    with pytest.raises(ConfigError, match=r"3 x 3 pixels.*2 x 2.*`block_size` of SAGD"):
+        model(images())
+    assert model.eval()(images()).shape == (2, 5)
+    assert model.train()(images(size=96)).shape == (2, 5)
 
 
 def test_deepcopy_follows_its_own_mode():
@@ -155,6 +179,51 @@ def test_predict_gives_scores_and_maps_in_one_pass():
     assert out[0].cam.shape[1:] == (2, 2)
 
 
+class _Batches(Dataset):
+    """Four images with one box each, as a pipeline packs them."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        sample = DataSample(metainfo=dict(image_id=str(index), ori_shape=(64, 64)))
+        sample.set_gt_label(index).set_field(
+            torch.tensor([[8.0, 8, 40, 40]]), "gt_bboxes"
+        )
+        return dict(inputs=images()[index % 2], data_samples=sample)
+
+
+@pytest.mark.parametrize("head", ["WSOLHead", "ACoLHead", "SPGHead"])
+def test_half_precision_validation_and_test_on_a_cpu(head, tmp_path):
+    backbone, after, channels = BACKBONES["ResNet"]
+    options = dict(type=f"mmdgdm.{head}", num_classes=5, in_channels=channels)
+    if head == "SPGHead":
+        backbone = dict(backbone, out_indices=(2, 3))
+        options["in_channels"] = (256, channels)
+    loader = DataLoader(_Batches(), batch_size=2, collate_fn=pseudo_collate)
+    runner = Runner(
+        model=dict(
+            type="mmdgdm.WSOLClassifier",
+            backbone=backbone,
+            head=options,
+            stage_necks=[dict(type="mmdgdm.DGDM", after=after)],
+        ),
+        work_dir=str(tmp_path),
+        val_dataloader=loader,
+        val_cfg=dict(fp16=True),
+        val_evaluator=dict(type="mmdgdm.WSOLMetric"),
+        test_dataloader=loader,
+        test_cfg=dict(fp16=True),
+        test_evaluator=dict(type="mmdgdm.WSOLMetric"),
+        default_scope="mmpretrain",
+        experiment_name=f"half_precision_{head}",
+    )
+    for figures in (runner.val(), runner.test()):
+        values = [v for v in figures.values() if isinstance(v, float)]
+        assert values
+        assert all(0 <= value <= 100 for value in values)
+
+
 def test_model_exports_in_eval():
     model = build("ResNet").eval()
     exported = torch.export.export(model, (images(),))
@@ -176,7 +245,7 @@ def test_the_layer_as_a_plain_mmpretrain_neck_without_custom_imports():
     )
     model = MODELS.build(config)
     samples = [DataSample().set_gt_label(k) for k in (1, 3)]
-    model(images(), samples, mode="loss")["loss"].backward()
+    model(images(size=128), samples, mode="loss")["loss"].backward()
     assert model.eval()(images()).shape == (2, 5)
 
 
@@ -193,7 +262,7 @@ def test_channels_last_changes_no_key_and_no_score(name):
 
 
 @pytest.mark.parametrize("shape", [(64, 48), (40, 64), (64, 48, 3)])
-def test_a_picture_that_was_padded_is_refused_in_prediction(shape):
+def test_an_image_that_was_padded_is_refused_in_prediction(shape):
     model = build("ResNet").eval()
     samples = [
         DataSample(metainfo=dict(img_shape=(64, 64), image_id="full")),

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from mmengine.model.efficient_conv_bn_eval import (
+    turn_on_efficient_conv_bn_eval_for_single_model,
+)
 from torch import nn
 
 from mmdgdm.errors import ConfigError
@@ -170,6 +173,68 @@ def test_a_deepcopy_drives_its_own_layer():
     twin.train()
     assert model(feat).mean() == 1
     assert twin(feat).mean() == 2
+
+
+def test_attached_twice_it_acts_once():
+    net = Net()
+    attach(net).attach(net)
+    assert net(torch.ones(1, 2, 3, 3)).mean() == 2
+
+
+def test_a_replaced_submodule_is_followed():
+    net = Net()
+    neck = attach(net)
+    net.stage = Returns(lambda x: x + 1)
+    neck.attach(net)
+    assert net(torch.ones(1, 2, 3, 3)).mean() == 4
+
+
+class Blocks(nn.Module):
+    """A convolution and its norm in a block, and a norm layer at the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2))
+        self.relu = nn.ReLU()
+        self.last = nn.BatchNorm2d(2)
+
+    def forward(self, x):
+        return self.last(self.relu(self.block(x)))
+
+
+@pytest.mark.parametrize("after", ["block", "last", "block.1"])
+def test_efficient_conv_bn_eval_keeps_the_layers(after):
+    torch.manual_seed(0)
+    net, feat = Blocks(), torch.rand(2, 2, 4, 4)
+    necks = [StageNeck(Double(), after), StageNeck(Double(), after)]
+    for neck in necks:
+        neck.attach(net)
+    plain, expected = copy.deepcopy(net), net(feat)
+    turn_on_efficient_conv_bn_eval_for_single_model(net)
+    twin = copy.deepcopy((net, necks))
+    for model, layers in ((net, necks), twin):
+        for neck in layers:
+            neck.fired = False
+        assert torch.allclose(model(feat), expected, atol=1e-6)
+        assert all(neck.fired for neck in layers)
+    # A copy drives its own layers, in its own mode.
+    for neck in twin[1]:
+        neck.eval()
+    assert torch.allclose(net(feat), plain(feat), atol=1e-6)
+    if after == "last":
+        assert torch.allclose(twin[0](feat), plain(feat) / 4, atol=1e-6)
+
+
+def test_a_layer_lost_between_joined_convolution_and_norm_is_named():
+    net = Blocks()
+    necks = nn.ModuleList([StageNeck(Double(), "block.0")])
+    necks[0].attach(net)
+    turn_on_efficient_conv_bn_eval_for_single_model(net)
+    net(torch.rand(2, 2, 4, 4))
+    with pytest.raises(
+        RuntimeError, match=r"'block\.0'.*efficient_conv_bn_eval.*block"
+    ):
+        check_fired(necks, net)
 
 
 @pytest.mark.parametrize(
