@@ -9,7 +9,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmdgdm.models.functional.self_guidance import erase_attended, min_max
+from mmdgdm.models.functional.self_guidance import min_max
 from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map, hard_labels
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_positive_int, check_share
@@ -58,6 +58,7 @@ class ACoLHead(ConvHead):
         self,
         num_classes: int,
         in_channels: int,
+        *,
         mid_channels: int = 1024,
         erase_threshold: float = 0.7,
         cam_targets: Sequence[str] = ("gt", "top1"),
@@ -85,7 +86,7 @@ class ACoLHead(ConvHead):
 
     def embed(self, feats: Sequence[Tensor]) -> _Embedded:
         """The last feature map and branch A's maps of all classes."""
-        feat = check_map(feats[-1], self.in_channels, type(self).__name__)
+        feat = check_map(feats[-1], self.in_channels, owner=type(self).__name__)
         return _Embedded(feat, apply_branch(self.branch_a, feat))
 
     def scores(self, embedded: _Embedded) -> Tensor:
@@ -108,7 +109,8 @@ class ACoLHead(ConvHead):
         return torch.cat(columns, dim=1)
 
     def _erase(self, feat: Tensor, attention: Tensor) -> Tensor:
-        return erase_attended(feat, attention, self.erase_threshold)
+        """Zeros where an attention (N, 1, H, W) in [0, 1] reaches the threshold."""
+        return feat * (attention < self.erase_threshold).to(feat.dtype)
 
     def loss(
         self, feats: Sequence[Tensor], data_samples: list[DataSample], **kwargs: Any

@@ -49,7 +49,7 @@ def _parse_targets(cam_targets: Sequence[str], num_classes: int) -> tuple[bool, 
     return with_gt, top
 
 
-def check_map(feat: Any, channels: int, owner: str) -> Tensor:
+def check_map(feat: Any, channels: int, *, owner: str) -> Tensor:
     """Return a feature map if it is one of so many channels.
 
     Args:
@@ -79,13 +79,14 @@ def check_map(feat: Any, channels: int, owner: str) -> Tensor:
 
 
 def apply_branch(branch: nn.Module, feat: Tensor) -> Tensor:
-    """Apply convolutions, in evaluation in full precision, whatever autocast says.
+    """Apply a layer, in evaluation in full precision, whatever autocast says.
 
-    Mixed precision would round maps that thresholds are to be read from.
+    Mixed precision would round maps that thresholds are to be read from, and scores
+    whose order is asked for.
 
     Args:
         branch: A module with parameters.
-        feat: Its input, (N, C, H, W).
+        feat: Its input, (N, C, H, W) or (N, C).
 
     Returns:
         Its output, in evaluation in float32.
@@ -128,7 +129,7 @@ class CAMHead:
 
     @abstractmethod
     def scores(self, embedded: Any) -> Tensor:
-        """Class scores before the softmax, (N, num_classes)."""
+        """Class scores before the softmax, (N, num_classes), float32 in evaluation."""
 
     @abstractmethod
     def maps(self, embedded: Any, labels: Optional[Tensor]) -> Tensor:
@@ -148,7 +149,7 @@ class CAMHead:
             Scores (N, num_classes) and maps (N, K, H, W), float32.
         """
         embedded = self.embed(feats)
-        return CAMOutput(self.scores(embedded), self.maps(embedded, labels))
+        return CAMOutput(self.scores(embedded).float(), self.maps(embedded, labels))
 
     def predict(
         self,
@@ -163,7 +164,7 @@ class CAMHead:
                 class's map if ``"gt"`` is among the targets.
 
         Returns:
-            The samples with ``pred_score`` (num_classes,), ``pred_label``,
+            The samples with ``pred_score`` (num_classes,) float32, ``pred_label``,
             ``cam`` (K, H, W) float32, not normalised, and ``cam_labels`` (K,): the
             ground-truth class first, then the top classes, each class once.
 
@@ -172,7 +173,7 @@ class CAMHead:
                 out of range, or nothing is left to map because none carries one.
         """
         embedded = self.embed(feats)
-        scores = self.scores(embedded)
+        scores = self.scores(embedded).float()
         samples = self._get_predictions(scores, data_samples)  # type: ignore[attr-defined]
         targets = self.target_labels(scores, samples)
         maps = self.maps(embedded, pad_labels(targets, scores.device))
@@ -206,7 +207,7 @@ class CAMHead:
                 raise DataError(
                     "Expected every sample to carry `gt_label`, since `cam_targets` "
                     f"of {type(self).__name__} asks for 'gt' alone, but one has none. "
-                    "Add 'top1' to `cam_targets` to localize pictures without labels."
+                    "Add 'top1' to `cam_targets` to localize images without labels."
                 )
             rows.append(row)
         return rows
@@ -278,7 +279,7 @@ def hard_labels(data_samples: Sequence[DataSample], owner: str) -> Tensor:
     """
     if any("gt_score" in sample for sample in data_samples):
         raise ConfigError(
-            f"Expected {owner} to be trained with one class per picture, but got soft "
+            f"Expected {owner} to be trained with one class per image, but got soft "
             "labels: leave `augments` out of `train_cfg`."
         )
     for sample in data_samples:

@@ -85,6 +85,7 @@ class SPGHead(ConvHead):
         self,
         num_classes: int,
         in_channels: Sequence[int],
+        *,
         mid_channels: int = 512,
         thresholds: Thresholds = ((0.7, 0.01), (0.5, 0.05), (0.7, 0.1)),
         mask_size: int = 224,
@@ -134,8 +135,8 @@ class SPGHead(ConvHead):
                 f"Expected {name} to be given two feature maps, but got {len(feats)}: "
                 "set two `out_indices` of the backbone."
             )
-        low = check_map(feats[-2], self.in_channels[0], name)
-        high = check_map(feats[-1], self.in_channels[1], name)
+        low = check_map(feats[-2], self.in_channels[0], owner=name)
+        high = check_map(feats[-1], self.in_channels[1], owner=name)
         top = apply_branch(self.attend, high)
         return _Embedded(low, high, top, apply_branch(self.classify, top))
 
@@ -175,7 +176,7 @@ class SPGHead(ConvHead):
         fused = (b1.sigmoid() + b2.sigmoid()) / 2
         guides = (("b2", b2, attention), ("b1", b1, b2.sigmoid()), ("c", c, fused))
         for (name, logits, guide), (high, low) in zip(guides, self.thresholds):
-            mask = seed_mask(guide, high, low, self.min_seeds)
+            mask = seed_mask(guide, high=high, low=low, min_seeds=self.min_seeds)
             losses[f"loss_{name}"] = seed_loss(logits, mask)
         return losses
 

@@ -11,7 +11,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from mmdgdm.models.heads.base import CAMHead, check_map
+from mmdgdm.models.functional import mean_over
+from mmdgdm.models.heads.base import CAMHead, apply_branch, check_map
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_non_negative
 
@@ -62,6 +63,7 @@ class WSOLHead(CAMHead, LinearClsHead):
         self,
         num_classes: int,
         in_channels: int,
+        *,
         cam_targets: Sequence[str] = ("gt", "top1"),
         background_loss: Optional[dict] = None,
         attention_power: float = 0.0,
@@ -114,7 +116,7 @@ class WSOLHead(CAMHead, LinearClsHead):
         Raises:
             TypeError: If it is no map of ``in_channels`` channels.
         """
-        return check_map(feats[-1], self.in_channels, type(self).__name__)
+        return check_map(feats[-1], self.in_channels, owner=type(self).__name__)
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Average the last feature map over places.
@@ -132,9 +134,8 @@ class WSOLHead(CAMHead, LinearClsHead):
         return self.feature_map(feats)
 
     def scores(self, embedded: Tensor) -> Tensor:
-        """Class scores before the softmax, (N, num_classes)."""
-        scores: Tensor = self((embedded,))
-        return scores
+        """Class scores before the softmax, (N, num_classes), float32 in evaluation."""
+        return apply_branch(self.fc, mean_over(embedded, (2, 3)))
 
     def maps(self, embedded: Tensor, labels: Optional[Tensor]) -> Tensor:
         """Maps (N, K, H, W) float32 of labels (N, K), or of all classes."""

@@ -106,6 +106,13 @@ def test_mixed_precision_changes_no_map(head, feats):
     assert torch.equal(score, exact.score)
 
 
+def test_attention_at_the_threshold_is_erased(head):
+    attention = torch.tensor([[[[0.0, 0.5], [0.7, 1.0]]]])
+    head.erase_threshold = 0.7
+    erased = head._erase(torch.ones(1, 2, 2, 2), attention)
+    assert erased.tolist() == [[[[1, 1], [0, 0]]] * 2]
+
+
 @torch.no_grad()
 def test_losses_and_maps_by_hand():
     head = ACoLHead(2, 1, mid_channels=1, erase_threshold=0.5)

@@ -114,11 +114,38 @@ def test_predict_without_samples_maps_the_best_class(head, feats):
 
 
 @torch.no_grad()
-def test_maps_stay_float32_in_mixed_precision(head, feats):
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_mixed_precision_changes_no_map_and_no_score(head, feats, dtype):
+    exact = head.eval().forward_cam(feats)
+    with torch.autocast("cpu", dtype=dtype):
+        score, cam = head.forward_cam(feats)
+        predicted = head.predict(feats)
+    assert torch.equal(cam, exact.cam)
+    assert torch.equal(score, exact.score)
+    for sample, row in zip(predicted, exact.score.softmax(1)):
+        assert torch.equal(sample.pred_score, row)
+        assert sample.cam.dtype == torch.float32
+
+
+@torch.no_grad()
+def test_scores_that_half_precision_would_round_together_keep_their_order(feats):
+    # In bfloat16 both are 256.
+    head = WSOLHead(2, 5).eval()
+    head.fc.weight.zero_()
+    head.fc.bias.data = torch.tensor([256.0, 256.5])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        cam = head.forward_cam(feats).cam
-    assert cam.dtype == torch.float32
-    assert torch.allclose(cam, head.forward_cam(feats).cam, atol=1e-6)
+        out = head.predict(feats)
+    assert [sample.pred_label.item() for sample in out] == [1, 1, 1]
+
+
+@torch.no_grad()
+def test_features_of_half_precision_give_maps_and_scores_of_float32(head, feats):
+    half = tuple(feat.bfloat16() for feat in feats)
+    expected = head.eval().forward_cam(tuple(feat.float() for feat in half))
+    found = head.forward_cam(half)
+    assert torch.equal(found.score, expected.score)
+    assert torch.equal(found.cam, expected.cam)
+    assert head.bfloat16().predict(half)[0].pred_score.dtype == torch.float32
 
 
 def test_loss_is_cross_entropy(head, feats):
