@@ -114,13 +114,13 @@ def measure(attention: Tensor, covers: dict[str, Tensor], block: int) -> dict:
     found = {
         "correlation": torch.stack([torch.corrcoef(pair)[0, 1] for pair in stacked])
     }
-    erased = discriminative_region(attention, 0.8, block)
+    erased = discriminative_region(attention, 0.8, block_size=block)
     found["erased"] = share(erased)
     for name, part in covers.items():
         found[f"erased on {name}"] = share(erased, part)
     found["object erased"] = share(cover, erased)
     for rule, threshold in BACKGROUNDS.items():
-        region = background_region(attention, threshold, rule)
+        region = background_region(attention, threshold, bg_rule=rule)
         found[f"background ({rule})"] = share(region)
         found[f"object lost ({rule})"] = share(cover, region)
     return found

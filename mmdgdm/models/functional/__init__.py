@@ -1,5 +1,11 @@
 """The mathematics of the attention guided layers, as pure functions."""
 
+from mmdgdm.models.functional.attention import (
+    apply_masks,
+    keep_mean,
+    mean_over,
+    wide_dtype,
+)
 from mmdgdm.models.functional.background_loss import background_share
 from mmdgdm.models.functional.cagd import channel_attention, channel_mask, num_kept
 from mmdgdm.models.functional.sagd import (
@@ -7,25 +13,29 @@ from mmdgdm.models.functional.sagd import (
     background_region,
     block_side,
     discriminative_region,
+    draw_mask,
+    drop_mask,
     importance_map,
-    keep_mean,
     otsu_threshold,
     spatial_attention,
-    spatial_mask,
 )
 
 __all__ = [
     "BACKGROUND_RULES",
+    "apply_masks",
     "background_region",
     "background_share",
     "block_side",
     "channel_attention",
     "channel_mask",
     "discriminative_region",
+    "draw_mask",
+    "drop_mask",
     "importance_map",
     "keep_mean",
+    "mean_over",
     "num_kept",
     "otsu_threshold",
     "spatial_attention",
-    "spatial_mask",
+    "wide_dtype",
 ]

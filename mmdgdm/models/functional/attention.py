@@ -1,4 +1,4 @@
-"""Averages of a feature map, taken in a dtype that can hold them."""
+"""Averages and masks of a feature map, computed in a dtype that can hold them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import torch
 from torch import Tensor
 
 #: No survivor is multiplied by more, however little survives: a mask that leaves
-#: next to nothing would otherwise blow that up, beyond half precision at worst.
+#: next to nothing would otherwise blow that up.
 MAX_FACTOR = 10.0
 
 
-def mean_over(feat: Tensor, dims: tuple[int, ...], keepdim: bool = False) -> Tensor:
+def wide_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype to compute in: float32 for float16 and bfloat16, else the same."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
+def mean_over(feat: Tensor, dims: tuple[int, ...], *, keepdim: bool = False) -> Tensor:
     """Average ``feat`` over ``dims``, half precision being summed in float32.
 
     Args:
-        feat: A floating point tensor.
+        feat: A floating point tensor of any shape.
         dims: The dimensions to average over.
         keepdim: Whether the averaged dimensions stay, with size 1.
 
@@ -22,29 +27,47 @@ def mean_over(feat: Tensor, dims: tuple[int, ...], keepdim: bool = False) -> Ten
         The mean, in float32 for float16 and bfloat16 input, else in the dtype
         of ``feat``.
     """
-    half = feat.dtype in (torch.float16, torch.bfloat16)
-    dtype = torch.float32 if half else feat.dtype
-    return feat.mean(dim=dims, keepdim=keepdim, dtype=dtype)
+    return feat.mean(dim=dims, keepdim=keepdim, dtype=wide_dtype(feat.dtype))
 
 
-def mean_keeping_factor(weight: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
-    r"""Factor that gives masked activations their former mean.
-
-    :math:`\min(\sum |w| / \sum |w| m, 10)`, and 1 where nothing is left. The mean is
-    kept exactly where the factor is not cut and no activation is negative, as after a
-    ReLU.
+def apply_masks(feat: Tensor, *masks: Tensor) -> Tensor:
+    """Multiply a feature map by masks, half precision in float32.
 
     Args:
-        weight: Activations or their averages w.
-        mask: Mask m with values >= 0, of the same shape.
-        dims: The dimensions of one sample.
+        feat: Feature map, (N, C, H, W).
+        *masks: Masks that broadcast to it, such as (N, C, 1, 1) or (N, 1, H, W), in the
+            dtype of ``feat`` or, for half precision, in float32.
 
     Returns:
-        The factor, with size 1 in ``dims``.
+        The product, (N, C, H, W), rounded once to the dtype of ``feat``. Finite values
+        that this dtype cannot hold become its largest or least one.
     """
-    weight = weight.abs()
+    out = feat
+    for mask in masks:
+        out = out * mask
+    if out.dtype == feat.dtype:
+        return out
+    limit = torch.finfo(feat.dtype).max
+    return torch.where(out.isinf(), out, out.clamp(-limit, limit)).to(feat.dtype)
+
+
+def keep_mean(mask: Tensor, activation: Tensor) -> Tensor:
+    r"""Scale a mask so that each sample's mean activation stays as it was.
+
+    The factor of a sample is :math:`\min(\sum |a| / \sum |a| m, 10)`, and 1 where
+    nothing is left. The mean is kept exactly where the factor is below 10 and no
+    activation is negative, as after a ReLU.
+
+    Args:
+        mask: Mask m with values >= 0, (N, C) or (N, 1, H, W).
+        activation: What the mask multiplies, or its averages a, of the same shape.
+
+    Returns:
+        The scaled mask, of the same shape.
+    """
+    weight, dims = activation.abs(), tuple(range(1, mask.dim()))
     left = (weight * mask).sum(dim=dims, keepdim=True)
     total = weight.sum(dim=dims, keepdim=True)
     tiny = torch.finfo(left.dtype).tiny
     factor = (total / left.clamp_min(tiny)).clamp_max(MAX_FACTOR)
-    return torch.where(left > 0, factor, torch.ones_like(factor))
+    return mask * torch.where(left > 0, factor, torch.ones_like(factor))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from mmdgdm.models.functional.attention import wide_dtype
 from mmdgdm.models.functional.sagd import background_region, spatial_attention
 
 
 def background_share(
-    maps: Tensor, feat: Tensor, bg_threshold: float = 1.0, bg_rule: str = "mean"
+    maps: Tensor, feat: Tensor, *, bg_threshold: float = 1.0, bg_rule: str = "mean"
 ) -> Tensor:
     r"""Share of each map, counted from its minimum, that lies on the background.
 
@@ -33,16 +33,15 @@ def background_share(
         constant map, which has no share.
 
     Example:
+        >>> import torch
         >>> feat = torch.tensor([[4.0, 1.0], [1.0, 0.0]]).view(1, 1, 2, 2)
         >>> maps = torch.tensor([[3.0, 1.0], [0.0, -1.0]]).view(1, 2, 2)
         >>> background_share(maps, feat).tolist()  # (2 + 1 + 0) / (4 + 2 + 1 + 0)
         [0.4285714328289032]
     """
-    if maps.dtype in (torch.float16, torch.bfloat16):
-        maps = maps.float()
-    background = background_region(
-        spatial_attention(feat.detach()), bg_threshold, bg_rule
-    )[:, 0]
+    maps = maps.to(wide_dtype(maps.dtype))
+    attention = spatial_attention(feat.detach())
+    background = background_region(attention, bg_threshold, bg_rule=bg_rule)[:, 0]
     raised = maps - maps.detach().amin(dim=(1, 2), keepdim=True)
     total = raised.sum(dim=(1, 2))
     constant = total.detach() <= 0

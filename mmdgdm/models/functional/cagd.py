@@ -13,7 +13,7 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-from mmdgdm.models.functional.attention import mean_keeping_factor, mean_over
+from mmdgdm.models.functional.attention import keep_mean, mean_over
 
 
 def channel_attention(feat: Tensor) -> Tensor:
@@ -49,6 +49,7 @@ def num_kept(keep_ratio: float, channels: int) -> int:
 def channel_mask(
     attention: Tensor,
     keep_ratio: float,
+    *,
     drop_prob: float,
     scale: str = "plain",
     activation: Optional[Tensor] = None,
@@ -67,7 +68,7 @@ def channel_mask(
             ``"expectation"``: 1 / (1 - p) for those that could have been
             dropped, so that each channel's expectation is kept. ``"mean"``: one
             factor per sample that keeps the sample's mean activation
-            (:func:`~mmdgdm.models.functional.attention.mean_keeping_factor`).
+            (:func:`~mmdgdm.models.functional.keep_mean`).
         activation: Mean activation of each channel, (N, C), for the scale ``"mean"``
             of a learned attention; by default the attention itself is that.
 
@@ -84,5 +85,5 @@ def channel_mask(
     mask = mask.scatter(1, strongest, 1.0)
     if scale == "mean":
         weight = attention if activation is None else activation.detach()
-        mask = mask * mean_keeping_factor(weight.to(mask.dtype), mask, (1,))
+        mask = keep_mean(mask, weight.to(mask.dtype))
     return mask

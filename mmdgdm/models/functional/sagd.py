@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from mmdgdm.models.functional.attention import mean_keeping_factor, mean_over
+from mmdgdm.models.functional.attention import keep_mean, mean_over
 
 #: What a share of gives the threshold of the background.
 BACKGROUND_RULES = ("max", "mean", "otsu")
@@ -85,6 +85,7 @@ def grow_blocks(region: Tensor, block_size: int) -> Tensor:
 def discriminative_region(
     attention: Tensor,
     drop_threshold: float,
+    *,
     block_size: Union[int, float] = 1,
     seed_prob: float = 1.0,
 ) -> Tensor:
@@ -147,7 +148,7 @@ def otsu_threshold(attention: Tensor) -> Tensor:
 
 
 def background_region(
-    attention: Tensor, bg_threshold: float, bg_rule: str = "max"
+    attention: Tensor, bg_threshold: float, *, bg_rule: str = "max"
 ) -> Tensor:
     r"""Mark what hardly responds: :math:`B = \{ s < t \, r \}`.
 
@@ -173,20 +174,6 @@ def background_region(
     return (attention < bg_threshold * reference) & (peak > 0)
 
 
-def keep_mean(mask: Tensor, attention: Tensor) -> Tensor:
-    """Scale a mask so that each sample's mean activation stays as it was.
-
-    Args:
-        mask: Map m with values >= 0.
-        attention: Map s of the activations that the mask will multiply.
-
-    Returns:
-        The mask times
-        :func:`~mmdgdm.models.functional.attention.mean_keeping_factor`.
-    """
-    return mask * mean_keeping_factor(attention, mask, (2, 3))
-
-
 def importance_map(attention: Tensor, scale: str = "plain") -> Tensor:
     r"""Soft map that stresses what responds.
 
@@ -194,7 +181,7 @@ def importance_map(attention: Tensor, scale: str = "plain") -> Tensor:
         attention: Map s.
         scale: ``"plain"``: :math:`\sigma(s)`. ``"mean"``:
             :math:`2 \sigma((s - \bar s) / std(s))` per sample, then
-            :func:`keep_mean`, so that the layer changes no scale.
+            :func:`~mmdgdm.models.functional.keep_mean`: the layer changes no scale.
 
     Returns:
         The map, values in (0, 1) for ``"plain"``.
@@ -205,51 +192,43 @@ def importance_map(attention: Tensor, scale: str = "plain") -> Tensor:
     return keep_mean(2 * ((attention - mean) / (std + 1e-6)).sigmoid(), attention)
 
 
-def spatial_mask(
+def drop_mask(
     attention: Tensor,
-    drop_prob: float,
-    drop_threshold: float,
-    block_size: Union[int, float],
-    bg_threshold: float,
-    seed_prob: float = 1.0,
-    draw: str = "batch",
-    scale: str = "plain",
-    importance: bool = True,
-    bg_rule: str = "max",
+    erased: Tensor,
+    *,
     erased_value: float = 0.0,
+    scale: str = "plain",
 ) -> Tensor:
-    r"""Draw the mask of one forward pass: drop mask or importance map.
-
-    The drop mask is ``erased_value`` in the discriminative region and in the
-    background, else 1. It is taken with probability ``drop_prob``, otherwise the
-    importance map, or ones without it.
+    """Mask that erases or weakens a region.
 
     Args:
         attention: Map s.
-        drop_prob: Probability of the drop mask.
-        drop_threshold: See :func:`discriminative_region`.
-        block_size: See :func:`discriminative_region`.
-        bg_threshold: See :func:`background_region`.
-        seed_prob: See :func:`discriminative_region`.
-        draw: ``"batch"``: one draw for all samples. ``"sample"``: one each.
+        erased: Boolean map, true where erased.
+        erased_value: What erased places are multiplied by; others keep 1.
         scale: ``"plain"``, or ``"mean"`` to keep each sample's mean activation
-            (:func:`keep_mean`, :func:`importance_map`).
-        importance: Whether there is an importance map.
-        bg_rule: See :func:`background_region`.
-        erased_value: What erased places are multiplied by.
+            (:func:`~mmdgdm.models.functional.keep_mean`).
 
     Returns:
         The map that multiplies the features, in the dtype of ``attention``.
     """
-    erased = discriminative_region(attention, drop_threshold, block_size, seed_prob)
-    erased = erased | background_region(attention, bg_threshold, bg_rule)
-    drop_mask = torch.ones_like(attention).masked_fill(erased, erased_value)
-    if scale == "mean":
-        drop_mask = keep_mean(drop_mask, attention)
-    draws = attention.shape[0] if draw == "sample" else 1
-    drop = torch.rand((draws, 1, 1, 1), device=attention.device) < drop_prob
-    if importance:
-        kept = importance_map(attention, scale)
-    else:
-        kept = torch.ones_like(attention)
-    return torch.where(drop, drop_mask, kept)
+    mask = torch.ones_like(attention).masked_fill(erased, erased_value)
+    return keep_mean(mask, attention) if scale == "mean" else mask
+
+
+def draw_mask(
+    mask: Tensor, otherwise: Tensor, *, drop_prob: float, draw: str = "batch"
+) -> Tensor:
+    """Draw between two masks: the first with a probability, else the second.
+
+    Args:
+        mask: Map, the drop mask.
+        otherwise: Map, the importance map or ones.
+        drop_prob: Probability of the drop mask.
+        draw: ``"batch"``: one draw for all samples. ``"sample"``: one each.
+
+    Returns:
+        The map drawn.
+    """
+    draws = len(mask) if draw == "sample" else 1
+    drop = torch.rand((draws, 1, 1, 1), device=mask.device) < drop_prob
+    return torch.where(drop, mask, otherwise)

@@ -1,4 +1,4 @@
-"""What ACoL and SPG do with a class's map: normalise, erase by it, seed masks."""
+"""What ACoL and SPG do with a class's map: stretch it, seed masks from it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,7 @@ def min_max(maps: Tensor) -> Tensor:
     return torch.where(span > 0, (maps - low) / span.clamp_min(1e-12), 0.0)
 
 
-def erase_attended(feat: Tensor, attention: Tensor, threshold: float) -> Tensor:
-    """Set features to zero where an attention map reaches a threshold.
-
-    Args:
-        feat: (N, C, H, W).
-        attention: (N, 1, H, W) in [0, 1].
-        threshold: Of the erased attention.
-
-    Returns:
-        The features, (N, C, H, W); the mask carries no gradient.
-    """
-    return feat * (attention < threshold).to(feat.dtype)
-
-
-def seed_mask(attention: Tensor, high: float, low: float, min_seeds: int) -> Tensor:
+def seed_mask(attention: Tensor, *, high: float, low: float, min_seeds: int) -> Tensor:
     """Mark sure object and sure background of an attention map.
 
     1 where the attention exceeds ``high``, 0 where it is below ``low``, and

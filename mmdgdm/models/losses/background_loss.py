@@ -47,6 +47,7 @@ class BackgroundLoss(nn.Module):
         self,
         loss_weight: float = 1.0,
         bg_threshold: float = 1.0,
+        *,
         bg_rule: str = "mean",
     ) -> None:
         super().__init__()
@@ -64,7 +65,9 @@ class BackgroundLoss(nn.Module):
         Returns:
             The loss, a scalar.
         """
-        shares = background_share(maps, feat, self.bg_threshold, self.bg_rule)
+        shares = background_share(
+            maps, feat, bg_threshold=self.bg_threshold, bg_rule=self.bg_rule
+        )
         return self.loss_weight * shares.mean()
 
     def extra_repr(self) -> str:

@@ -6,7 +6,14 @@ from typing import Optional
 
 from torch import Tensor
 
-from mmdgdm.models.functional import spatial_attention, spatial_mask
+from mmdgdm.models.functional import (
+    apply_masks,
+    discriminative_region,
+    draw_mask,
+    drop_mask,
+    importance_map,
+    spatial_attention,
+)
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_share
@@ -37,6 +44,7 @@ class ADL(AttentionDropout):
         self,
         drop_rate: float = 0.75,
         drop_threshold: float = 0.8,
+        *,
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -47,15 +55,11 @@ class ADL(AttentionDropout):
 
     def drop(self, feat: Tensor) -> Tensor:
         """Multiply a feature map (N, C, H, W) by drop mask or importance map."""
-        mask = spatial_mask(
-            spatial_attention(feat),
-            self.drop_rate * self.strength,
-            self.drop_threshold,
-            block_size=1,
-            bg_threshold=0.0,
+        attention = spatial_attention(feat)
+        erased = discriminative_region(attention, self.drop_threshold)
+        mask = draw_mask(
+            drop_mask(attention, erased),
+            importance_map(attention),
+            drop_prob=self.drop_rate * self.strength,
         )
-        return feat * mask.to(feat.dtype)
-
-    def extra_repr(self) -> str:
-        """The settings, for ``repr``."""
-        return f"drop_rate={self.drop_rate}, drop_threshold={self.drop_threshold}"
+        return apply_masks(feat, mask)

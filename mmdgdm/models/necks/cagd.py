@@ -7,7 +7,7 @@ from typing import Optional
 from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.models.functional import channel_attention, channel_mask
+from mmdgdm.models.functional import apply_masks, channel_attention, channel_mask
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice, check_positive_int, check_share
@@ -60,6 +60,7 @@ class CAGD(AttentionDropout):
         self,
         keep_ratio: float = 0.75,
         drop_prob: float = 0.5,
+        *,
         scale: str = "mean",
         attention: str = "mean",
         in_channels: Optional[int] = None,
@@ -97,23 +98,26 @@ class CAGD(AttentionDropout):
             feat: Feature map, (N, C, H, W).
 
         Returns:
-            The mask, (N, C, 1, 1), in the dtype of the channel attention.
+            The mask, (N, C, 1, 1), float32 for half precision input.
 
         Raises:
-            ValueError: If a learned attention meets another number of channels.
+            ConfigError: If a learned attention meets another number of channels.
         """
         attention = activation = channel_attention(feat)
         if self.attention == "se":
             if feat.shape[1] != self.in_channels:
-                raise ValueError(
+                raise ConfigError(
                     f"Expected the input of CAGD to have `in_channels` "
                     f"({self.in_channels}) channels, but got {tuple(feat.shape)}."
                 )
             dtype = next(self.excitation.parameters()).dtype
-            attention = self.excitation(activation.to(dtype))
-        drop_prob = self.drop_prob * self.strength
+            attention = self.excitation(activation.to(dtype)).to(activation.dtype)
         mask = channel_mask(
-            attention, self.keep_ratio, drop_prob, self.scale, activation
+            attention,
+            self.keep_ratio,
+            drop_prob=self.drop_prob * self.strength,
+            scale=self.scale,
+            activation=activation,
         )
         if self.attention == "se":
             # Straight-through: the value is the mask's, the gradient attention's.
@@ -122,11 +126,4 @@ class CAGD(AttentionDropout):
 
     def drop(self, feat: Tensor) -> Tensor:
         """Multiply a feature map (N, C, H, W) by its channel mask."""
-        return feat * self.mask(feat).to(feat.dtype)
-
-    def extra_repr(self) -> str:
-        """The settings, for ``repr``."""
-        return (
-            f"keep_ratio={self.keep_ratio}, drop_prob={self.drop_prob}, "
-            f"scale={self.scale!r}, attention={self.attention!r}"
-        )
+        return apply_masks(feat, self.mask(feat))

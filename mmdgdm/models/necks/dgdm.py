@@ -9,6 +9,7 @@ from typing import Any, Optional
 from torch import Tensor
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.models.functional import apply_masks
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.models.necks.cagd import CAGD
 from mmdgdm.models.necks.sagd import SAGD
@@ -61,6 +62,7 @@ class DGDM(AttentionDropout):
         self,
         cagd: Optional[Mapping[str, Any]] = _DEFAULTS,
         sagd: Optional[Mapping[str, Any]] = _DEFAULTS,
+        *,
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -74,11 +76,9 @@ class DGDM(AttentionDropout):
 
     def drop(self, feat: Tensor) -> Tensor:
         """Multiply a feature map (N, C, H, W) by both masks."""
-        out, masks = feat, []
+        masks = []
         for part in (self.cagd, self.sagd):
             if part is not None:
                 part.strength = self.strength
                 masks.append(part.mask(feat))
-        for mask in masks:
-            out = out * mask.to(feat.dtype)
-        return out
+        return apply_masks(feat, *masks)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.ops import drop_block2d
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.models.functional import apply_masks, wide_dtype
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_positive_int, check_share
@@ -21,8 +22,8 @@ class DropBlock(AttentionDropout):
     :math:`\gamma = p\,\frac{HW}{b^2\,(H-b+1)(W-b+1)}` at the places where a block of
     b x b fits, the block around each seed is erased, and what is left is multiplied
     by one factor that keeps the mean of the mask at 1. It is torchvision's
-    ``drop_block2d`` with this project's interface. A map must be at least as large
-    as a block. In eval mode the input object itself is returned.
+    ``drop_block2d`` with this project's interface. A block must fit into the map and
+    leave something of it. In eval mode the input object itself is returned.
 
     Source: Ghiasi, Lin, Le, DropBlock: A regularization method for convolutional
     networks, NeurIPS 2018, arXiv 1810.12890.
@@ -47,6 +48,7 @@ class DropBlock(AttentionDropout):
         self,
         drop_prob: float = 0.1,
         block_size: int = 3,
+        *,
         shared: bool = False,
         init_cfg: Optional[dict] = None,
     ) -> None:
@@ -64,22 +66,21 @@ class DropBlock(AttentionDropout):
         self.shared = shared
 
     def drop(self, feat: Tensor) -> Tensor:
-        """Erase blocks of a feature map (N, C, H, W)."""
-        if min(feat.shape[2:]) < self.block_size:
-            raise ValueError(
-                "Expected the input of DropBlock to be at least as large as its blocks "
-                f"({self.block_size}), but got {tuple(feat.shape)}."
-            )
-        prob = self.drop_prob * self.strength
-        if not self.shared:
-            dropped: Tensor = drop_block2d(feat, prob, self.block_size)
-            return dropped
-        ones = feat.new_ones(feat.shape[0], 1, *feat.shape[2:])
-        return feat * drop_block2d(ones, prob, self.block_size)
+        """Erase blocks of a feature map (N, C, H, W).
 
-    def extra_repr(self) -> str:
-        """The settings, for ``repr``."""
-        return (
-            f"drop_prob={self.drop_prob}, block_size={self.block_size}, "
-            f"shared={self.shared}"
-        )
+        Raises:
+            ConfigError: If a block is larger than the map or covers it whole.
+        """
+        count, channels, height, width = feat.shape
+        side = self.block_size
+        if side > min(height, width) or side >= max(height, width):
+            raise ConfigError(
+                f"Blocks of {side} x {side} pixels are no part of a map of {height} x "
+                f"{width}. Take a smaller `block_size` of DropBlock, or put it where "
+                "maps are larger."
+            )
+        # Of ones, since in half precision the sum behind the factor would overflow.
+        ones = feat.new_ones((), dtype=wide_dtype(feat.dtype))
+        ones = ones.expand(count, 1 if self.shared else channels, height, width)
+        prob = self.drop_prob * self.strength
+        return apply_masks(feat, drop_block2d(ones, prob, side))

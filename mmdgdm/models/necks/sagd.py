@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Optional, Union
 
+import torch
 from torch import Tensor
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional import (
     BACKGROUND_RULES,
+    apply_masks,
+    background_region,
+    block_side,
+    discriminative_region,
+    draw_mask,
+    drop_mask,
+    importance_map,
     spatial_attention,
-    spatial_mask,
 )
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
@@ -48,7 +55,7 @@ class SAGD(AttentionDropout):
         drop_threshold: :math:`t_d`, in (0, 1].
         block_size: Side of the erased blocks: a whole number of pixels of the
             feature map, or a share of its shorter side in (0, 1), at least one
-            pixel. It may exceed the map, whose every block is then cut at the frame.
+            pixel. Blocks are cut at the map's frame.
         bg_threshold: :math:`t_b`; 0 switches the background part off. In
             [0, ``drop_threshold``) for the rule ``"max"``, else in [0, 1].
         bg_rule: r, ``"max"``, ``"mean"`` or ``"otsu"``.
@@ -80,6 +87,7 @@ class SAGD(AttentionDropout):
         self,
         drop_prob: float = 0.75,
         drop_threshold: float = 0.8,
+        *,
         block_size: Union[int, float] = 3,
         bg_threshold: float = 0.0,
         bg_rule: str = "max",
@@ -119,34 +127,35 @@ class SAGD(AttentionDropout):
             feat: Feature map, (N, C, H, W).
 
         Returns:
-            The mask, (N, 1, H, W), in the dtype of the spatial attention.
+            The mask, (N, 1, H, W), float32 for half precision input.
+
+        Raises:
+            ConfigError: If every block covers the whole map, wherever it lies.
         """
         attention = spatial_attention(feat.detach() if self.detach else feat)
-        return spatial_mask(
-            attention,
-            self.drop_prob * self.strength,
-            self.drop_threshold,
-            self.block_size,
-            self.bg_threshold,
-            self.seed_prob,
-            self.draw,
-            self.scale,
-            self.importance,
-            self.bg_rule,
-            self.erased_value,
+        height, width = feat.shape[2:]
+        side = block_side(self.block_size, (height, width))
+        if (side + 1) // 2 >= max(height, width):
+            raise ConfigError(
+                f"Blocks of {side} x {side} pixels cover a map of {height} x {width} "
+                "wherever they lie, so that nothing would be left of it. Take a "
+                "smaller `block_size` of SAGD, or put it where maps are larger."
+            )
+        erased = discriminative_region(
+            attention, self.drop_threshold, block_size=side, seed_prob=self.seed_prob
+        ) | background_region(attention, self.bg_threshold, bg_rule=self.bg_rule)
+        kept = torch.ones_like(attention)
+        if self.importance:
+            kept = importance_map(attention, self.scale)
+        return draw_mask(
+            drop_mask(
+                attention, erased, erased_value=self.erased_value, scale=self.scale
+            ),
+            kept,
+            drop_prob=self.drop_prob * self.strength,
+            draw=self.draw,
         )
 
     def drop(self, feat: Tensor) -> Tensor:
         """Multiply a feature map (N, C, H, W) by its spatial mask."""
-        return feat * self.mask(feat).to(feat.dtype)
-
-    def extra_repr(self) -> str:
-        """The settings, for ``repr``."""
-        return (
-            f"drop_prob={self.drop_prob}, drop_threshold={self.drop_threshold}, "
-            f"block_size={self.block_size}, bg_threshold={self.bg_threshold}, "
-            f"bg_rule={self.bg_rule!r}, erased_value={self.erased_value}, "
-            f"seed_prob={self.seed_prob}, draw={self.draw!r}, "
-            f"scale={self.scale!r}, importance={self.importance}, "
-            f"detach={self.detach}"
-        )
+        return apply_masks(feat, self.mask(feat))

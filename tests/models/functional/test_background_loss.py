@@ -22,7 +22,7 @@ def test_share_is_that_of_plain_loops():
         feat = torch.rand(1, 3, 4, 5, generator=generator, dtype=torch.float64)
         maps = torch.randn(1, 4, 5, generator=generator, dtype=torch.float64)
         threshold = float(torch.rand(1, generator=generator)) or 1.0
-        found = background_share(maps, feat, threshold).item()
+        found = background_share(maps, feat, bg_threshold=threshold).item()
         attention = feat.mean(1).flatten().tolist()
         expected = slow_share(maps.flatten().tolist(), attention, threshold)
         assert found == pytest.approx(expected, rel=1e-12)
@@ -58,7 +58,8 @@ def test_rules_of_the_background(rule, expected):
     feat = torch.tensor([10.0, 9.0, 3.0, 1.0, 10.0]).view(1, 1, 1, 5)
     maps = torch.tensor([2.0, 2.0, 2.0, 2.0, 0.0]).view(1, 1, 5)
     threshold = 0.2 if rule == "max" else 1.0
-    assert background_share(maps, feat, threshold, rule).item() == expected
+    share = background_share(maps, feat, bg_threshold=threshold, bg_rule=rule)
+    assert share.item() == expected
 
 
 def test_half_precision_is_counted_in_float32():

@@ -55,14 +55,14 @@ def test_weak_channels_are_dropped_at_the_stated_rate_and_independently():
 def test_expectation_scaling_keeps_each_channel_on_average():
     torch.manual_seed(0)
     attention = torch.arange(1.0, 5.0).repeat(40_000, 1)
-    mask = channel_mask(attention, 0.5, 0.4, scale="expectation")
+    mask = channel_mask(attention, 0.5, drop_prob=0.4, scale="expectation")
     assert mask[:, :2].unique().tolist() == pytest.approx([0.0, 1 / 0.6])
     assert torch.allclose(mask.mean(dim=0), torch.ones(4), atol=0.02)
 
 
 def test_mean_scaling_keeps_the_sample_mean():
     attention = torch.tensor([[4.0, 1.0, 3.0, 2.0]])
-    mask = channel_mask(attention, 0.5, 1.0, scale="mean")
+    mask = channel_mask(attention, 0.5, drop_prob=1.0, scale="mean")
     # Channels 4 and 3 stay: 7 of 10, so the factor is 10 / 7.
     assert mask[0].tolist() == pytest.approx([10 / 7, 0, 10 / 7, 0])
     assert (attention * mask).sum().item() == pytest.approx(10.0)
@@ -70,14 +70,16 @@ def test_mean_scaling_keeps_the_sample_mean():
 
 @pytest.mark.parametrize("scale", ["plain", "mean"])
 def test_everything_dropped_gives_zeros_not_nan(scale):
-    assert channel_mask(torch.ones(2, 4), 0.0, 1.0, scale).tolist() == [[0.0] * 4] * 2
+    mask = channel_mask(torch.ones(2, 4), 0.0, drop_prob=1.0, scale=scale)
+    assert mask.tolist() == [[0.0] * 4] * 2
 
 
 def test_an_all_zero_map_stays_finite():
-    mask = channel_mask(torch.zeros(1, 4), 0.5, 1.0, "mean")
+    mask = channel_mask(torch.zeros(1, 4), 0.5, drop_prob=1.0, scale="mean")
     assert bool(torch.isfinite(mask).all())
 
 
 def test_the_mask_carries_no_gradient():
     attention = torch.ones(1, 4, requires_grad=True)
-    assert not channel_mask(attention, 0.5, 0.5, "mean").requires_grad
+    mask = channel_mask(attention, 0.5, drop_prob=0.5, scale="mean")
+    assert not mask.requires_grad

@@ -8,11 +8,12 @@ import torch
 from mmdgdm.models.functional import (
     background_region,
     discriminative_region,
+    draw_mask,
+    drop_mask,
     importance_map,
     keep_mean,
     otsu_threshold,
     spatial_attention,
-    spatial_mask,
 )
 
 
@@ -53,33 +54,36 @@ def test_maximum_is_taken_per_sample():
     ],
 )
 def test_a_block_covers_these_pixels(block_size, rows, cols):
-    region = discriminative_region(single_peak(8, 3, 3), 0.5, block_size)[0, 0]
+    region = discriminative_region(single_peak(8, 3, 3), 0.5, block_size=block_size)[
+        0, 0
+    ]
     expected = torch.zeros(8, 8, dtype=torch.bool)
     expected[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = True
     assert torch.equal(region, expected)
 
 
 def test_blocks_are_cut_at_the_frame():
-    region = discriminative_region(single_peak(4, 0, 3), 0.5, 3)[0, 0]
+    region = discriminative_region(single_peak(4, 0, 3), 0.5, block_size=3)[0, 0]
     assert region.nonzero().tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
 
 
 @pytest.mark.parametrize("block_size", [5, 6, 9, 40])
 def test_a_block_larger_than_the_map_reaches_all_of_it(block_size):
     # From the middle of a 3 x 3 map, two pixels each way cover everything.
-    assert discriminative_region(single_peak(3, 1, 1), 0.5, block_size).all()
+    region = discriminative_region(single_peak(3, 1, 1), 0.5, block_size=block_size)
+    assert region.all()
 
 
 def test_union_of_two_blocks():
     attention = single_peak(7, 1, 1) + single_peak(7, 5, 5)
-    assert discriminative_region(attention, 0.5, 3).sum().item() == 18
+    assert discriminative_region(attention, 0.5, block_size=3).sum().item() == 18
 
 
 def test_seeds_thin_the_region_before_it_grows():
     torch.manual_seed(0)
     attention = torch.ones(2000, 1, 4, 4)
-    share = discriminative_region(attention, 0.5, 1, seed_prob=0.25).float().mean()
-    assert share.item() == pytest.approx(0.25, abs=0.01)
+    region = discriminative_region(attention, 0.5, seed_prob=0.25)
+    assert region.float().mean().item() == pytest.approx(0.25, abs=0.01)
 
 
 def test_background_is_below_its_share_of_the_maximum():
@@ -90,14 +94,14 @@ def test_background_is_below_its_share_of_the_maximum():
 def test_background_below_the_mean_of_the_map():
     # The mean is 4; half of it is 2.
     attention = as_map([[10, 4], [2, 0]])
-    below_mean = background_region(attention, 1.0, "mean")
+    below_mean = background_region(attention, 1.0, bg_rule="mean")
     assert below_mean[0, 0].tolist() == [[False, False], [True, True]]
-    below_half = background_region(attention, 0.5, "mean")
+    below_half = background_region(attention, 0.5, bg_rule="mean")
     assert below_half[0, 0].tolist() == [[False, False], [False, True]]
 
 
 def test_background_below_otsus_threshold():
-    region = background_region(as_map([[9, 8], [1, 2]]), 1.0, "otsu")
+    region = background_region(as_map([[9, 8], [1, 2]]), 1.0, bg_rule="otsu")
     assert region[0, 0].tolist() == [[False, False], [True, True]]
 
 
@@ -136,7 +140,7 @@ def test_background_zero_is_off_also_for_negative_values():
 def test_no_positive_response_has_no_regions(value):
     attention = torch.full((1, 1, 3, 3), value)
     attention[0, 0, 0, 0] = value - 1
-    assert not discriminative_region(attention, 0.8, 3).any()
+    assert not discriminative_region(attention, 0.8, block_size=3).any()
     assert not background_region(attention, 0.2).any()
 
 
@@ -168,46 +172,44 @@ def test_scaled_importance_of_a_constant_map_is_one():
     assert torch.allclose(importance, torch.ones(1, 1, 2, 2))
 
 
-@pytest.mark.parametrize("scale", ["plain", "mean"])
-def test_mask_is_drop_mask_or_importance_map(scale):
+@pytest.mark.parametrize(("scale", "factor"), [("plain", 1.0), ("mean", 20 / 9)])
+def test_drop_mask_by_hand(scale, factor):
     attention = as_map([[10, 5], [4, 1]])
-    arguments = dict(drop_threshold=0.8, block_size=1, bg_threshold=0.2, scale=scale)
-    dropped = spatial_mask(attention, 1.0, **arguments)
-    kept = spatial_mask(attention, 0.0, **arguments)
-    factor = 20 / 9 if scale == "mean" else 1.0
-    assert dropped.flatten().tolist() == pytest.approx([0, factor, factor, 0])
-    assert torch.equal(kept, importance_map(attention, scale))
+    erased = as_map([[1, 0], [0, 1]]).bool()
+    mask = drop_mask(attention, erased, scale=scale)
+    assert mask.flatten().tolist() == pytest.approx([0, factor, factor, 0])
 
 
 @pytest.mark.parametrize(("draw", "mixed"), [("batch", False), ("sample", True)])
 def test_draw_per_batch_or_sample(draw, mixed):
     torch.manual_seed(0)
-    attention = as_map([[10, 1]]).repeat(64, 1, 1, 1)
-    mask = spatial_mask(attention, 0.5, 0.8, 1, 0.0, draw=draw)
-    dropped = mask[:, 0, 0, 0] == 0
-    assert (0 < dropped.sum() < 64).item() is mixed
+    zeros = torch.zeros(64, 1, 1, 2)
+    drawn = draw_mask(zeros, zeros + 1, drop_prob=0.5, draw=draw)[:, 0, 0, 0]
+    assert (0 < drawn.sum() < 64).item() is mixed
 
 
-def test_drop_mask_is_taken_at_the_stated_rate():
+@pytest.mark.parametrize("drop_prob", [0.0, 0.7, 1.0])
+def test_the_first_mask_is_drawn_at_the_stated_rate(drop_prob):
     torch.manual_seed(0)
-    attention = as_map([[10, 1]]).repeat(20_000, 1, 1, 1)
-    mask = spatial_mask(attention, 0.7, 0.8, 1, 0.0, draw="sample")
-    rate = (mask[:, 0, 0, 0] == 0).float().mean().item()
-    assert rate == pytest.approx(0.7, abs=0.015)
+    ones = torch.ones(20_000, 1, 1, 1)
+    drawn = draw_mask(ones, ones - 1, drop_prob=drop_prob, draw="sample")
+    assert drawn.mean().item() == pytest.approx(drop_prob, abs=0.015 * (drop_prob % 1))
 
 
 def test_erased_places_keep_a_share():
     attention = as_map([[10, 5], [4, 1]])
-    mask = spatial_mask(attention, 1.0, 0.8, 1, 0.2, erased_value=0.25)
+    erased = as_map([[1, 0], [0, 1]]).bool()
+    mask = drop_mask(attention, erased, erased_value=0.25)
     assert mask.flatten().tolist() == [0.25, 1, 1, 0.25]
     # 20 before, 2.5 + 5 + 4 + 0.25 = 11.75 after.
-    mask = spatial_mask(attention, 1.0, 0.8, 1, 0.2, scale="mean", erased_value=0.25)
+    mask = drop_mask(attention, erased, erased_value=0.25, scale="mean")
     assert (mask * attention).sum().item() == pytest.approx(20)
     assert mask[0, 0, 0, 1].item() == pytest.approx(20 / 11.75)
 
 
 def test_everything_erased_gives_zeros_not_nan():
-    mask = spatial_mask(torch.ones(2, 1, 3, 3), 1.0, 0.8, 3, 0.0, scale="mean")
+    attention = torch.ones(2, 1, 3, 3)
+    mask = drop_mask(attention, attention.bool(), scale="mean")
     assert mask.abs().sum().item() == 0
 
 
@@ -215,13 +217,3 @@ def test_the_factor_is_bounded_so_that_nothing_overflows():
     # A peak that holds nearly everything is erased: 1e6 / 1 would be the factor.
     attention = as_map([[1e6, 1.0]])
     assert keep_mean(as_map([[0, 1]]), attention)[0, 0, 0].tolist() == [0, 10]
-
-
-def test_without_importance_map_a_pass_without_drop_changes_nothing():
-    attention = torch.rand(3, 1, 4, 4)
-    settings = dict(drop_threshold=0.8, block_size=1, bg_threshold=0.0)
-    mask = spatial_mask(attention, 0.0, **settings, importance=False)
-    assert torch.equal(mask, torch.ones_like(attention))
-    mask = spatial_mask(attention, 1.0, **settings, importance=False)
-    peak = attention.amax(dim=(2, 3), keepdim=True)
-    assert torch.equal(mask, (attention < 0.8 * peak).float())

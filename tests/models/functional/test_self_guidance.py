@@ -1,4 +1,4 @@
-"""Stretching, erasing and seeding, on maps small enough to do by hand."""
+"""Stretching and seeding, on maps small enough to do by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 
 from mmdgdm.models.functional.self_guidance import (
     IGNORED,
-    erase_attended,
     min_max,
     seed_loss,
     seed_mask,
@@ -25,13 +24,6 @@ def test_each_map_is_stretched_by_itself():
     assert min_max(maps).tolist() == [[[[0, 0.25], [0.5, 1]], [[0, 0], [0.5, 1]]]]
     assert min_max(grid([3.0, 3.0])).tolist() == [[[[0, 0]]]]
     assert min_max(maps.half()).dtype == torch.float32
-
-
-def test_attention_at_the_threshold_is_erased():
-    attention = grid([0.0, 0.5], [0.7, 1.0])
-    feat = torch.ones(1, 2, 2, 2)
-    expected = [[[1, 1], [0, 0]]] * 2
-    assert erase_attended(feat, attention, 0.7).tolist() == [expected]
 
 
 def test_seeds_lie_outside_both_thresholds():
@@ -71,6 +63,6 @@ def test_without_seeds_the_loss_is_zero():
 def test_a_constant_map_seeds_nothing(value):
     constant = torch.full((1, 1, 2, 2), value)
     varied = torch.tensor([0.0, 0.3, 0.5, 0.9]).view(1, 1, 2, 2)
-    mask = seed_mask(torch.cat([constant, varied]), 0.7, 0.01, 1)
+    mask = seed_mask(torch.cat([constant, varied]), high=0.7, low=0.01, min_seeds=1)
     assert mask[0].unique().tolist() == [IGNORED]
     assert mask[1].flatten().tolist() == [0, IGNORED, IGNORED, 1]

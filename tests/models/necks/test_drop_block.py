@@ -62,6 +62,21 @@ def test_impossible_arguments_are_named(arguments):
         DropBlock(**arguments)
 
 
-def test_a_map_smaller_than_a_block_is_refused():
-    with pytest.raises(ValueError, match=r"\(5\), but got \(1, 2, 4, 7\)"):
-        DropBlock(0.1, 5)(torch.ones(1, 2, 4, 7))
+@pytest.mark.parametrize("shape", [(4, 7), (7, 4), (5, 5), (1, 1)])
+def test_blocks_larger_than_the_map_or_all_of_it_are_refused(shape):
+    match = rf"5 x 5 pixels.*map of {shape[0]} x {shape[1]}\. Take a smaller"
+    with pytest.raises(ConfigError, match=match):
+        DropBlock(0.1, 5)(torch.ones(1, 2, *shape))
+    assert DropBlock(0.1, 5)(torch.ones(1, 2, 5, 6)).shape == (1, 2, 5, 6)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_erases_what_full_precision_erases(shared, dtype):
+    feat = torch.ones(8, 64, 28, 28)
+    torch.manual_seed(0)
+    full = DropBlock(0.1, 3, shared=shared)(feat)
+    torch.manual_seed(0)
+    half = DropBlock(0.1, 3, shared=shared)(feat.to(dtype))
+    assert 0.05 < (half == 0).float().mean() < 0.15
+    assert torch.equal(half, full.to(dtype))

@@ -18,6 +18,7 @@ LAYERS = {
     "CAGD-se": lambda: CAGD(attention="se", in_channels=8, reduction=2),
     "SAGD": lambda: SAGD(bg_threshold=0.1),
     "SAGD-mean": lambda: SAGD(scale="mean", detach=True),
+    "SAGD-learns": lambda: SAGD(scale="mean", detach=False),
     "SAGD-soft": lambda: SAGD(erased_value=0.3, bg_rule="otsu", bg_threshold=1.0),
     "DGDM": DGDM,
     "DGDM-mean": lambda: DGDM(dict(scale="mean"), dict(scale="mean")),
@@ -76,19 +77,140 @@ def test_seed_decides(name):
     assert any(not torch.equal(layer(feat), first) for _ in range(20))
 
 
-@every_layer
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_other_precisions(name, dtype):
-    out = make(name)(features(dtype=dtype))
-    assert out.dtype == dtype
-    assert bool(torch.isfinite(out).all())
+DTYPES = [torch.float32, torch.float16, torch.bfloat16]
+#: Every scale and rule; with a probability of 0 or 1, draws decide between no masks.
+SETTINGS = {
+    "ADL": lambda: ADL(1.0),
+    "ADL-importance": lambda: ADL(0.0),
+    **{
+        f"CAGD-{scale}-{attention}": lambda scale=scale, attention=attention: CAGD(
+            0.25, 0.9, scale=scale, attention=attention, in_channels=64, reduction=4
+        )
+        for scale in ("plain", "expectation", "mean")
+        for attention in ("mean", "se")
+    },
+    **{
+        f"SAGD-{prob}-{scale}-{rule}-{detach}": (
+            lambda prob=prob, scale=scale, rule=rule, detach=detach: SAGD(
+                prob,
+                scale=scale,
+                bg_rule=rule,
+                bg_threshold=0.6,
+                erased_value=0.1,
+                detach=detach,
+            )
+        )
+        for prob in (0.0, 1.0)
+        for scale in ("plain", "mean")
+        for rule in ("max", "mean", "otsu")
+        for detach in (True, False)
+    },
+    "SAGD-seeds": lambda: SAGD(1.0, seed_prob=0.3, draw="batch", importance=False),
+    "DGDM": DGDM,
+    "DGDM-plain": lambda: DGDM(dict(scale="plain"), dict(scale="plain", detach=False)),
+    "DropBlock": lambda: DropBlock(0.1, 3),
+    "DropBlock-shared": lambda: DropBlock(0.1, 3, shared=True),
+}
 
 
-def test_half_precision_attention_does_not_overflow():
-    # The sum of 64 * 64 values of 60 exceeds what float16 can hold.
-    feat = torch.full((1, 4, 64, 64), 60.0, dtype=torch.float16)
-    assert bool(torch.isfinite(SAGD(drop_prob=0.0)(feat)).all())
-    assert bool(torch.isfinite(CAGD(scale="mean")(feat)).all())
+@pytest.fixture
+def same_draws(monkeypatch):
+    """All dtypes draw the numbers of float32, so that their masks can be compared."""
+    rand_like, bernoulli = torch.rand_like, torch.Tensor.bernoulli_
+    monkeypatch.setattr(
+        torch,
+        "rand_like",
+        lambda like: rand_like(like, dtype=torch.float32).to(like.dtype),
+    )
+    monkeypatch.setattr(
+        torch.Tensor,
+        "bernoulli_",
+        lambda noise, prob: noise.copy_(bernoulli(noise.float(), prob)),
+    )
+
+
+def levels(shape, peak):
+    """Values up to ``peak`` whose attention is far from each threshold."""
+    generator = torch.Generator().manual_seed(0)
+    count, channels, height, width = shape
+    places = torch.tensor([0.05, 0.1, 0.4, 0.7, 0.97])
+    drawn = torch.randint(5, (count, 1, height, width), generator=generator)
+    drawn[:, :, 0, 0], drawn[:, :, -1, -1] = 4, 0
+    strengths = torch.rand(count, channels, 1, 1, generator=generator)
+    strengths[:, 0] = 1.0
+    return peak * places[drawn] * strengths
+
+
+def run(layer, feat, upstream):
+    torch.manual_seed(7)
+    feat = feat.clone().requires_grad_()
+    out = layer(feat)
+    out.backward(upstream)
+    return out.detach(), feat.grad
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_dtype_gives_the_result_of_float64(name, dtype, same_draws):
+    torch.manual_seed(0)
+    layer = SETTINGS[name]()
+    limits = torch.finfo(dtype)
+    for shape, peak in (((8, 64, 28, 28), 3.0), ((2, 64, 28, 20), 1e4)):
+        feat = levels(shape, peak).to(dtype)
+        upstream = torch.randn(shape).to(dtype)
+        out, grad = run(layer, feat, upstream)
+        expected, slope = run(layer, feat.double(), upstream.double())
+        assert out.dtype == grad.dtype == dtype
+        assert expected.dtype == slope.dtype == torch.float64
+        # What the dtype cannot hold is its largest number, and has no slope.
+        over = expected > limits.max
+        assert (over.float().mean() < 0.5).item()
+        eps = max(4 * limits.eps, 2e-5)
+        error = (out.double() - expected.clamp_max(limits.max)).abs()
+        assert error.max() <= eps * expected.clamp_max(limits.max).max()
+        error = (grad.double() - slope).abs()[~over]
+        assert error.max() <= eps * slope.abs().max()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        # One channel in twenty is left, and would be multiplied by 10.
+        CAGD(0.0, 0.95, scale="mean"),
+        CAGD(0.0, 0.95, scale="expectation"),
+        # Of 100 places 99 are erased; in the last one a single channel responds.
+        SAGD(1.0, scale="mean", block_size=1),
+        DGDM(dict(keep_ratio=1.0), dict(drop_prob=1.0, scale="mean", block_size=1)),
+    ],
+)
+def test_products_beyond_half_precision_become_its_largest_number(layer):
+    feat = torch.full((2, 100, 10, 10), 8000.0, dtype=torch.float16)
+    feat[:, 1:, 4, 4] = 0
+    torch.manual_seed(0)
+    out = layer(feat)
+    assert out.max().item() == 65504.0
+    assert set(out.unique().tolist()) == {0.0, 65504.0}
+    torch.manual_seed(0)
+    assert layer(feat.float()).max() >= 79_000
+
+
+def test_infinite_and_missing_values_are_not_hidden():
+    feat = torch.ones(1, 2, 5, 5, dtype=torch.float16)
+    feat[0, 0, 1, 1], feat[0, 1, 2, 2] = float("inf"), float("nan")
+    out = DropBlock(0.0, 3)(feat)
+    assert out.isinf().sum() == out.isnan().sum() == 1
+
+
+def test_a_learned_attention_is_as_wide_as_the_plain_one():
+    # Under autocast the excitation is of half precision; sums of its input are not.
+    layer = CAGD(0.0, 0.5, attention="se", in_channels=512, scale="mean")
+    feat = torch.full((2, 512, 4, 4), 1e4)
+    torch.manual_seed(0)
+    expected = layer(feat)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", dtype=torch.float16):
+        out = layer(feat)
+    assert torch.equal(out, expected)
 
 
 @every_layer
@@ -119,8 +241,11 @@ def test_gradient_reaches_the_input(name):
 @every_layer
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
 def test_constant_maps_stay_finite(name, value):
-    out = make(name)(torch.full((2, 8, 5, 5), value))
+    feat = torch.full((2, 8, 5, 5), value, requires_grad=True)
+    out = make(name)(feat)
+    out.sum().backward()
     assert bool(torch.isfinite(out).all())
+    assert bool(torch.isfinite(feat.grad).all())
 
 
 @every_layer
@@ -306,7 +431,7 @@ def test_a_learned_attention_does_not_change_the_mask_values():
     [
         SAGD(block_size=1, scale="mean"),
         CAGD(keep_ratio=0.3, drop_prob=0.9, scale="mean"),
-        CAGD(0.3, 0.9, "mean", attention="se", in_channels=8, reduction=2),
+        CAGD(0.3, 0.9, scale="mean", attention="se", in_channels=8, reduction=2),
     ],
 )
 def test_mean_scaling_keeps_each_samples_mean_activation(layer):
@@ -325,7 +450,7 @@ def test_half_precision_stays_finite_when_the_peak_is_erased():
 
 def test_a_learned_attention_names_a_wrong_channel_count():
     layer = CAGD(attention="se", in_channels=8)
-    with pytest.raises(ValueError, match=r"`in_channels` \(8\).*\(4, 6, 7, 7\)"):
+    with pytest.raises(ConfigError, match=r"`in_channels` \(8\).*\(4, 6, 7, 7\)"):
         layer(features(4, 6, 7, 7))
 
 
@@ -355,7 +480,7 @@ def test_half_the_strength_erases_half_as_often(name):
         "CAGD": lambda: CAGD(keep_ratio=0.0, drop_prob=0.8),
         "SAGD": lambda: SAGD(drop_prob=0.8, importance=False),
     }[name]
-    layer, feat = build(), torch.ones(4000, 8, 2, 2)
+    layer, feat = build(), torch.ones(4000, 8, 3, 3)
     layer.strength = 0.5
     share = (layer(feat) == 0).float().mean().item()
     assert share == pytest.approx(0.4, abs=0.03)
@@ -368,3 +493,24 @@ def test_the_strength_of_dgdm_is_that_of_its_parts():
     assert torch.equal(layer(feat), feat)
     assert layer.cagd.strength == layer.sagd.strength == 0.0
     assert not layer.state_dict()
+
+
+@pytest.mark.parametrize("layer", [SAGD(block_size=3), DGDM(sagd=dict(block_size=4))])
+def test_blocks_that_cover_every_map_are_refused(layer):
+    with pytest.raises(
+        ConfigError, match=r"cover a map of 1 x 2 .*`block_size` of SAGD"
+    ):
+        layer(features(1, 8, 1, 2))
+    assert layer.eval()(features(1, 8, 1, 2)).shape == (1, 8, 1, 2)
+    assert layer.train()(features(1, 8, 3, 3)).shape == (1, 8, 3, 3)
+
+
+def test_the_representation_says_how_a_layer_is_set():
+    assert repr(SAGD(0.5, block_size=0.2)).startswith(
+        "SAGD(drop_prob=0.5, drop_threshold=0.8, block_size=0.2, bg_threshold=0.0, "
+        "bg_rule='max', erased_value=0.0, seed_prob=1.0, draw='sample', scale='mean', "
+        "importance=True, detach=True)"
+    )
+    assert repr(ADL()) == "ADL(drop_rate=0.75, drop_threshold=0.8)"
+    assert "(cagd): CAGD(keep_ratio=0.75, drop_prob=0.5, scale='mean'" in repr(DGDM())
+    assert "DropBlock(drop_prob=0.1, block_size=3, shared=False)" in repr(DropBlock())

@@ -140,7 +140,7 @@ def test_the_result_is_of_the_whole_image():
     )
 
 
-def test_pictures_without_labels_are_localized_by_their_best_class():
+def test_images_without_labels_are_localized_by_their_best_class():
     got = predict(make_model(), view(A, None), view(B, None))
     assert got.cam_labels.tolist() == [0]
 
