@@ -111,13 +111,13 @@ def fused_size(
         (H, W).
     """
 
-    def cells(size: int, start: float, end: float) -> int:
-        return math.ceil(round(size / (end - start), _DIGITS))
+    def cells(size: int, share: float) -> int:
+        return math.ceil(round(size / share, _DIGITS))
 
     pairs = list(zip(sizes, views))
     return (
-        max(cells(h, view.window[1], view.window[3]) for (h, _), view in pairs),
-        max(cells(w, view.window[0], view.window[2]) for (_, w), view in pairs),
+        max(cells(h, view.window[3] - view.window[1]) for (h, _), view in pairs),
+        max(cells(w, view.window[2] - view.window[0]) for (_, w), view in pairs),
     )
 
 
