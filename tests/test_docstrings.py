@@ -18,6 +18,8 @@ def list_modules() -> list[str]:
 
 @pytest.mark.parametrize("name", list_modules())
 def test_examples_run(name, tmp_path, monkeypatch):
+    if name.startswith("mmdgdm.search"):
+        pytest.importorskip("optuna", reason="needs the extra `search`")
     monkeypatch.chdir(tmp_path)  # where an example would write
     result = doctest.testmod(importlib.import_module(name))
 

@@ -88,7 +88,7 @@ def read_image(
                 raise ValueError(f"its pixels are of Pillow's mode {image.mode!r}")
             return np.asarray(cv2.cvtColor(_to_rgb(image), cv2.COLOR_RGB2BGR))
     except _BROKEN as error:
-        raise _undecodable(path, error) from error
+        raise _unusable(path, error) from error
 
 
 def read_mask(path: PathLike, *, read: ReadBytes = _read_local) -> NDArray[np.bool_]:
@@ -119,7 +119,7 @@ def read_mask(path: PathLike, *, read: ReadBytes = _read_local) -> NDArray[np.bo
             _check_mask_mode(image, content)
             is_set, others = _read_levels(image)
     except _BROKEN as error:
-        raise _undecodable(path, error) from error
+        raise _unusable(path, error) from error
     for how, other in others.items():
         num_wrong = int((other != is_set).sum())
         if num_wrong:
@@ -146,15 +146,13 @@ def read_image_size(path: PathLike) -> tuple[int, int]:
     try:
         with _open(path) as image:
             return image.size
-    except FileNotFoundError as error:
-        raise _unreadable(path, error) from error
     except _BROKEN as error:
-        raise _undecodable(path, error) from error
+        raise _unusable(path, error) from error
 
 
 def _check_mask_mode(image: Image.Image, content: bytes) -> None:
     mode = image.mode
-    if mode.startswith("RGB"):
+    if mode in ("LA", "RGB", "RGBA"):
         # Pillow cuts colours of 16 bits to 8, so that small numbers would be lost.
         stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         if stored is not None and stored.dtype != np.uint8:
@@ -225,9 +223,9 @@ def _read_whole(path: PathLike, read: ReadBytes) -> bytes:
     try:
         content = read(path)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unusable(path, error) from error
     if not content:
-        raise DataError(f"Expected {path} to be an image file, but got an empty file.")
+        raise _unusable(path, "got an empty file")
     is_whole = True
     if content.startswith(_JPEG):
         # A thumbnail in the header has an end of its own.
@@ -235,7 +233,7 @@ def _read_whole(path: PathLike, read: ReadBytes) -> bytes:
     elif content.startswith(_PNG):
         is_whole = content.rfind(_PNG_END) >= 0
     if not is_whole:
-        raise _undecodable(path, "it is truncated")
+        raise _unusable(path, "it cannot be decoded: it is truncated")
     return content
 
 
@@ -259,16 +257,11 @@ def _jpeg_header(content: bytes) -> tuple[int, int]:
         place += 2 + length if is_segment else 1
 
 
-def _unreadable(path: PathLike, error: OSError) -> DataError:
-    return DataError(
-        f"Expected {path} to be a readable image file, but got "
-        f"{type(error).__name__}: {error}."
-    )
-
-
-def _undecodable(path: PathLike, reason: object) -> DataError:
+def _unusable(path: PathLike, reason: Union[str, BaseException]) -> DataError:
     if isinstance(reason, UnidentifiedImageError):  # it would show an object of Python
-        reason = "it is damaged or of no known format"
-    return DataError(
-        f"Expected {path} to be an image file, but it cannot be decoded: {reason}."
-    )
+        reason = "it cannot be decoded: it is damaged or of no known format"
+    elif isinstance(reason, OSError) and reason.errno is not None:
+        reason = f"got {type(reason).__name__}: {reason}"
+    elif not isinstance(reason, str):
+        reason = f"it cannot be decoded: {reason}"
+    return DataError(f"Expected {path} to be an image file, but {reason}.")

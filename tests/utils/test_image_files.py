@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 
 import cv2
@@ -290,6 +291,21 @@ MASKS = {
     "jpeg": (encode(np.full((1, 2), 255, np.uint8), "JPEG", quality=100), [1, 1]),
 }
 WHITES = [255, 255]
+
+
+def png_of_deep_grey_alpha() -> bytes:
+    """A pixel of grey level 3 of 65535, opaque, which OpenCV cannot write."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        check = zlib.crc32(kind + body).to_bytes(4, "big")
+        return len(body).to_bytes(4, "big") + kind + body + check
+
+    header = (1).to_bytes(4, "big") * 2 + bytes([16, 4, 0, 0, 0])
+    pixels = zlib.compress(b"\0" + b"\x00\x03\xff\xff")
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
 AMBIGUOUS = {
     "palette-whose-first-is-no-black": (
         palette_mask([[0, 1]], [RED, NAVY]),
@@ -314,6 +330,10 @@ AMBIGUOUS = {
     "16-bit-colours": (
         deep(np.dstack([DEEP] * 3), ".png"),
         r"mode 'RGB, uint16'; save the mask as grey levels",
+    ),
+    "16-bit-grey-and-transparency": (
+        png_of_deep_grey_alpha(),
+        "mode '(LA|RGBA), uint16'; save the mask as grey levels",
     ),
     "blurred": (
         encode(np.pad(np.full((4, 4), 255, np.uint8), 6), "JPEG", quality=30),
