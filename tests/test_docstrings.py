@@ -5,8 +5,10 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+from collections import OrderedDict
 
 import pytest
+from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmdgdm
 
@@ -20,6 +22,8 @@ def list_modules() -> list[str]:
 def test_examples_run(name, tmp_path, monkeypatch):
     if name.startswith("mmdgdm.search"):
         pytest.importorskip("optuna", reason="needs the extra `search`")
+    loaders = OrderedDict(CheckpointLoader._schemes)  # an example adds to them
+    monkeypatch.setattr(CheckpointLoader, "_schemes", loaders)
     monkeypatch.chdir(tmp_path)  # where an example would write
     result = doctest.testmod(importlib.import_module(name))
 
