@@ -21,7 +21,10 @@ REPO_ROOT = Path(__file__).resolve().parents[1]
 FUNCTIONAL = "mmdgdm.evaluation.functional"
 
 # Importing the numpy core runs these, so they take part in its promise.
-LIGHT = ("mmdgdm", "mmdgdm.version", "mmdgdm.errors", "mmdgdm.evaluation")
+LIGHT = tuple(
+    f"mmdgdm{name}"
+    for name in ("", ".version", ".named_configs", ".errors", ".evaluation")
+)
 
 MAX_FUNCTION_LINES = 50
 

@@ -6,6 +6,8 @@ running environment.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,9 +20,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mmengine.config import Config
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from mmdgdm.engine.setup.config_check import type_name
 from mmdgdm.version import __version__
 
 MIM_SOURCES = ("configs", "tools", "model-index.yml")
@@ -149,6 +153,80 @@ def test_editable_installation_links_mim_into_the_sources(repo_root, tmp_path):
     }
     assert len(names) == len(set(names))
     assert (root / "mmdgdm" / ".mim" / "configs").is_symlink()
+
+
+CONFIG = "cam/cam_resnet18_1xb32-12e_toy.py"
+#: Configs of a user, in both styles of mmengine.
+TEXT = f"""
+_base_ = "mmdgdm::{CONFIG}"
+train_cfg = dict(max_epochs=99)
+"""
+PURE = """
+from mmengine.config import read_base
+with read_base():
+    from mmdgdm.configs._base_.models.resnet18_toy import *
+    from mmdgdm.configs._base_.default_runtime import *
+model["head"]["num_classes"] = 99
+"""
+USE_BY_NAME = f"""
+import json, site, sys
+from pathlib import Path
+# The environment has an editable installation of its own.
+sys.meta_path = [f for f in sys.meta_path if "__editable__" not in f.__module__]
+for name in [name for name in sys.modules if name.startswith("__editable__")]:
+    del sys.modules[name]
+site.addsitedir(sys.argv[1])
+if sys.argv[2] == "mmengine first":
+    import mmengine.hub
+import mmdgdm
+if sys.argv[2] == "mmdgdm first":
+    assert "mmengine" not in sys.modules and "torch" not in sys.modules
+from mmengine.config import Config
+from mmengine.hub import get_config, get_model
+model = get_model("mmdgdm::{CONFIG}")
+print(json.dumps(dict(
+    folder=str(Path(mmdgdm.__file__).parents[1]),
+    text=Config.fromfile("text.py").to_dict(),
+    pure=Config.fromfile("pure.py").to_dict(),
+    hub=get_config("mmdgdm::{CONFIG}").to_dict(),
+    model=[type(model).__name__, type(model.backbone).__name__],
+)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "order"), [("wheel", "mmdgdm first"), ("editable", "mmengine first")]
+)
+def test_configs_are_found_by_name(request, kind, order, repo_root, tmp_path):
+    site = folder = tmp_path / "site"
+    if kind == "wheel":
+        path = request.getfixturevalue("wheel")
+    else:
+        folder = copy_sources(repo_root, tmp_path / "sources")
+        path = build(folder, "build_editable", tmp_path / "wheel")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(site)
+    (tmp_path / "text.py").write_text(TEXT)
+    (tmp_path / "pure.py").write_text(PURE)
+    done = subprocess.run(
+        [sys.executable, "-c", USE_BY_NAME, str(site), order],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["folder"] == str(folder)
+    plain = Config.fromfile(repo_root / "configs" / CONFIG)
+    assert found["hub"] == json.loads(json.dumps(plain.to_dict()))
+    plain.train_cfg.max_epochs = 99
+    assert found["text"] == json.loads(json.dumps(plain.to_dict()))
+    assert found["pure"]["model"]["head"]["num_classes"] == 99
+    assert found["pure"]["default_scope"] == "mmpretrain"
+    assert found["model"] == ["WSOLClassifier", type_name(plain.model.backbone)]
 
 
 def requirements(repo_root: Path, name: str) -> list[Requirement]:
