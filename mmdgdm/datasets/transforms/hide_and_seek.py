@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.registry import TRANSFORMS
+from mmdgdm.utils.argument_checks import check_share
 
 
 @TRANSFORMS.register_module()
@@ -70,13 +71,9 @@ class HideAndSeek(BaseTransform):
                 "Expected `grid_sizes` to be a list of whole numbers >= 0, but got "
                 f"{grid_sizes!r}."
             )
-        if not isinstance(drop_prob, (int, float)) or not 0 <= drop_prob <= 1:
-            raise ConfigError(
-                f"Expected `drop_prob` to be a number in [0, 1], but got {drop_prob!r}."
-            )
         self.fill = tuple(fill)
         self.grid_sizes = sizes
-        self.drop_prob = float(drop_prob)
+        self.drop_prob = check_share("drop_prob", drop_prob)
 
     @cache_randomness
     def draw_size(self) -> int:
