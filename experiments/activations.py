@@ -27,6 +27,8 @@ from mmengine.dataset import pseudo_collate
 from page import insert_table
 from torch import Tensor, nn
 
+from mmdgdm.models.functional import apply_masks
+
 
 class Moments:
     """Mean and variance of each channel over all batches."""
@@ -69,7 +71,7 @@ def measure(model: Any, dataset: Any, size: int) -> dict[str, Optional[float]]:
 
     def watch_layer(module: nn.Module, args: tuple, feat: Tensor) -> None:
         passed[0] = True
-        erased = erasing.neck.drop(feat)
+        erased = apply_masks(feat, *erasing.neck.masks(feat))
         ratios.append(erased.mean(dim=(1, 2, 3)) / feat.mean(dim=(1, 2, 3)))
 
     def watch_norm(name: str, module: nn.Module, args: tuple) -> None:

@@ -94,6 +94,7 @@ class ConvNeXt(TrainReturnsSelf, MMPretrainConvNeXt):
         self,
         arch: Union[str, dict[str, Any]] = "tiny",
         output_stride: int = 32,
+        *,
         dilate: bool = False,
         out_indices: Sequence[int] = (3,),
         **kwargs: Any,

@@ -122,6 +122,7 @@ class EfficientNetLite(TrainReturnsSelf, EfficientNet):
         self,
         arch: str = "lite0",
         output_stride: int = 32,
+        *,
         dilate: bool = False,
         out_indices: Sequence[int] = (6,),
         frozen_stages: int = 0,

@@ -83,6 +83,7 @@ class InceptionV3(TrainReturnsSelf, MMPretrainInceptionV3):
         self,
         output_stride: int = 16,
         gap_channels: Sequence[int] = (1024, 1024),
+        *,
         dropout: float = 0.5,
         out_indices: Sequence[int] = (_LAST_STAGE,),
         frozen_stages: int = 0,

@@ -69,6 +69,7 @@ class MobileNetV2(TrainReturnsSelf, MMPretrainMobileNetV2):
         self,
         output_stride: int = 32,
         dilate: bool = False,
+        *,
         out_indices: Sequence[int] = (7,),
         **kwargs: Any,
     ) -> None:

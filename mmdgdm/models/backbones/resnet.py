@@ -37,6 +37,7 @@ class ResNetOutputStride(TrainReturnsSelf):
         self,
         depth: int,
         output_stride: int = 32,
+        *,
         dilate: bool = False,
         out_indices: Sequence[int] = (3,),
         **kwargs: Any,

@@ -87,6 +87,7 @@ class VGGGAP(TrainReturnsSelf, VGG):
         self,
         depth: int = 16,
         output_stride: int = 16,
+        *,
         gap_channels: Sequence[int] = (1024,),
         pool_sizes: Sequence[int] = (2, 2, 2, 2),
         out_indices: Sequence[int] = (_GAP_STAGE,),

@@ -36,10 +36,6 @@ def spatial_attention(feat: Tensor) -> Tensor:
     return mean_over(feat, (1,), keepdim=True)
 
 
-def _maximum(attention: Tensor) -> Tensor:
-    return attention.amax(dim=(2, 3), keepdim=True)
-
-
 def block_side(block_size: Union[int, float], size: Sequence[int]) -> int:
     """Side of the blocks in pixels of a map.
 
@@ -86,7 +82,7 @@ def discriminative_region(
     attention: Tensor,
     drop_threshold: float,
     *,
-    block_size: Union[int, float] = 1,
+    block_size: int = 1,
     seed_prob: float = 1.0,
 ) -> Tensor:
     r"""Mark what the classifier leans on most, as contiguous blocks.
@@ -99,18 +95,18 @@ def discriminative_region(
     Args:
         attention: Map s.
         drop_threshold: t, a share of the maximum.
-        block_size: Side of the blocks, see :func:`block_side`.
+        block_size: Side of the blocks in pixels of the map.
         seed_prob: Probability that a pixel of the ungrown region seeds a block;
             1 takes the region whole.
 
     Returns:
         Boolean map, true inside the region.
     """
-    peak = _maximum(attention)
+    peak = attention.amax(dim=(2, 3), keepdim=True)
     region = (attention >= drop_threshold * peak) & (peak > 0)
     if seed_prob < 1.0:
         region = region & (torch.rand_like(attention) < seed_prob)
-    return grow_blocks(region, block_side(block_size, attention.shape[2:]))
+    return grow_blocks(region, block_size)
 
 
 def otsu_threshold(attention: Tensor) -> Tensor:
@@ -166,7 +162,7 @@ def background_region(
     """
     if bg_threshold == 0:
         return torch.zeros_like(attention, dtype=torch.bool)
-    peak = reference = _maximum(attention)
+    peak = reference = attention.amax(dim=(2, 3), keepdim=True)
     if bg_rule == "mean":
         reference = attention.mean(dim=(2, 3), keepdim=True)
     elif bg_rule == "otsu":

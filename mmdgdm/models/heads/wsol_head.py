@@ -92,7 +92,7 @@ class WSOLHead(CAMHead, LinearClsHead):
         """
         losses: dict[str, Tensor] = super().loss(feats, data_samples, **kwargs)
         if self.background_loss is not None:
-            feat = self.feature_map(feats)
+            feat = self.embed(feats)
             if "gt_score" in data_samples[0]:
                 target = torch.stack([sample.gt_score for sample in data_samples])
             else:
@@ -104,20 +104,6 @@ class WSOLHead(CAMHead, LinearClsHead):
             losses["loss_background"] = self.background_loss(maps, feat)
         return losses
 
-    def feature_map(self, feats: Sequence[Tensor]) -> Tensor:
-        """Return the last feature map, checked.
-
-        Args:
-            feats: Maps of the backbone's or neck's stages.
-
-        Returns:
-            The last one, (N, C, H, W).
-
-        Raises:
-            TypeError: If it is no map of ``in_channels`` channels.
-        """
-        return check_map(feats[-1], self.in_channels, owner=type(self).__name__)
-
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Average the last feature map over places.
 
@@ -127,11 +113,15 @@ class WSOLHead(CAMHead, LinearClsHead):
         Returns:
             The pooled features, (N, C).
         """
-        return self.feature_map(feats).mean(dim=(2, 3))
+        return self.embed(feats).mean(dim=(2, 3))
 
     def embed(self, feats: Sequence[Tensor]) -> Tensor:
-        """The last feature map, (N, C, H, W)."""
-        return self.feature_map(feats)
+        """The last feature map, (N, C, H, W).
+
+        Raises:
+            TypeError: If it is no map of ``in_channels`` channels.
+        """
+        return check_map(feats[-1], self.in_channels, owner=type(self).__name__)
 
     def scores(self, embedded: Tensor) -> Tensor:
         """Class scores before the softmax, (N, num_classes), float32 in evaluation."""

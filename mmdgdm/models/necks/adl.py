@@ -7,7 +7,6 @@ from typing import Optional
 from torch import Tensor
 
 from mmdgdm.models.functional import (
-    apply_masks,
     discriminative_region,
     draw_mask,
     drop_mask,
@@ -53,8 +52,8 @@ class ADL(AttentionDropout):
             "drop_threshold", drop_threshold, low_open=True
         )
 
-    def drop(self, feat: Tensor) -> Tensor:
-        """Multiply a feature map (N, C, H, W) by drop mask or importance map."""
+    def masks(self, feat: Tensor) -> tuple[Tensor]:
+        """Draw drop mask or importance map, (N, 1, H, W)."""
         attention = spatial_attention(feat)
         erased = discriminative_region(attention, self.drop_threshold)
         mask = draw_mask(
@@ -62,4 +61,4 @@ class ADL(AttentionDropout):
             importance_map(attention),
             drop_prob=self.drop_rate * self.strength,
         )
-        return apply_masks(feat, mask)
+        return (mask,)

@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import inspect
 from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Union
 
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmdgdm.models.functional import apply_masks
 from mmdgdm.utils.erasing import Erasing
 
 FeatureMaps = Union[Tensor, tuple[Tensor, ...], list[Tensor]]
 
 
-def check_feature_map(feat: Any, owner: str) -> None:
-    """Refuse anything but a floating point (N, C, H, W) tensor.
-
-    Args:
-        feat: What the layer received.
-        owner: The layer's name, for the message.
-
-    Raises:
-        TypeError: If it is no floating point tensor.
-        ValueError: If it has not four dimensions.
-    """
-    if not isinstance(feat, Tensor) or not feat.is_floating_point():
-        kind = feat.dtype if isinstance(feat, Tensor) else type(feat).__name__
-        raise TypeError(
-            f"Expected the input of {owner} to be a floating point tensor, "
-            f"but got {kind}."
-        )
-    if feat.dim() != 4:
-        raise ValueError(
-            f"Expected the input of {owner} to have the shape (N, C, H, W), "
-            f"but got {tuple(feat.shape)}."
-        )
-
-
 class AttentionDropout(Erasing, BaseModule, metaclass=ABCMeta):
     """Base of the layers that mask features in training and do nothing in eval.
 
-    A subclass implements :meth:`drop` for one feature map. The layer takes a
+    A subclass implements :meth:`masks` for one feature map. The layer takes a
     tensor (as a stage neck or as a plain module), or a tuple or list of tensors
     (as a mmpretrain ``neck``), each of which is masked by itself.
 
@@ -69,13 +47,31 @@ class AttentionDropout(Erasing, BaseModule, metaclass=ABCMeta):
             return tuple(self._checked_drop(feat) for feat in feats)
         return self._checked_drop(feats)
 
-    def _checked_drop(self, feat: Tensor) -> Tensor:
-        check_feature_map(feat, type(self).__name__)
-        return self.drop(feat)
+    def _checked_drop(self, feat: Any) -> Tensor:
+        owner = type(self).__name__
+        if not isinstance(feat, Tensor) or not feat.is_floating_point():
+            kind = feat.dtype if isinstance(feat, Tensor) else type(feat).__name__
+            raise TypeError(
+                f"Expected the input of {owner} to be a floating point tensor, "
+                f"but got {kind}."
+            )
+        if feat.dim() != 4:
+            raise ValueError(
+                f"Expected the input of {owner} to have the shape (N, C, H, W), "
+                f"but got {tuple(feat.shape)}."
+            )
+        return apply_masks(feat, *self.masks(feat))
 
     @abstractmethod
-    def drop(self, feat: Tensor) -> Tensor:
-        """Mask one feature map (N, C, H, W), as in training."""
+    def masks(self, feat: Tensor) -> Sequence[Tensor]:
+        """Draw what multiplies a feature map in training.
+
+        Args:
+            feat: Feature map, (N, C, H, W).
+
+        Returns:
+            Masks that broadcast to it, float32 for half precision input.
+        """
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``."""

@@ -7,7 +7,7 @@ from typing import Optional
 from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.models.functional import apply_masks, channel_attention, channel_mask
+from mmdgdm.models.functional import channel_attention, channel_mask
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice, check_positive_int, check_share
@@ -91,14 +91,8 @@ class CAGD(AttentionDropout):
                 nn.Sigmoid(),
             )
 
-    def mask(self, feat: Tensor) -> Tensor:
-        """Draw the channel mask for a feature map.
-
-        Args:
-            feat: Feature map, (N, C, H, W).
-
-        Returns:
-            The mask, (N, C, 1, 1), float32 for half precision input.
+    def masks(self, feat: Tensor) -> tuple[Tensor]:
+        """Draw the channel mask, (N, C, 1, 1).
 
         Raises:
             ConfigError: If a learned attention meets another number of channels.
@@ -122,8 +116,4 @@ class CAGD(AttentionDropout):
         if self.attention == "se":
             # Straight-through: the value is the mask's, the gradient attention's.
             mask = mask + (attention - attention.detach())
-        return mask[:, :, None, None]
-
-    def drop(self, feat: Tensor) -> Tensor:
-        """Multiply a feature map (N, C, H, W) by its channel mask."""
-        return apply_masks(feat, self.mask(feat))
+        return (mask[:, :, None, None],)

@@ -9,7 +9,6 @@ from typing import Any, Optional
 from torch import Tensor
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.models.functional import apply_masks
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.models.necks.cagd import CAGD
 from mmdgdm.models.necks.sagd import SAGD
@@ -74,11 +73,11 @@ class DGDM(AttentionDropout):
         self.cagd = None if cagd is None else CAGD(**_arguments("cagd", cagd))
         self.sagd = None if sagd is None else SAGD(**_arguments("sagd", sagd))
 
-    def drop(self, feat: Tensor) -> Tensor:
-        """Multiply a feature map (N, C, H, W) by both masks."""
-        masks = []
+    def masks(self, feat: Tensor) -> list[Tensor]:
+        """Draw the masks of both parts, (N, C, 1, 1) and (N, 1, H, W)."""
+        drawn: list[Tensor] = []
         for part in (self.cagd, self.sagd):
             if part is not None:
                 part.strength = self.strength
-                masks.append(part.mask(feat))
-        return apply_masks(feat, *masks)
+                drawn += part.masks(feat)
+        return drawn

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.ops import drop_block2d
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.models.functional import apply_masks, wide_dtype
+from mmdgdm.models.functional import wide_dtype
 from mmdgdm.models.necks.base import AttentionDropout
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_positive_int, check_share
@@ -65,8 +65,8 @@ class DropBlock(AttentionDropout):
             )
         self.shared = shared
 
-    def drop(self, feat: Tensor) -> Tensor:
-        """Erase blocks of a feature map (N, C, H, W).
+    def masks(self, feat: Tensor) -> tuple[Tensor]:
+        """Draw the mask, (N, C, H, W), or (N, 1, H, W) if shared.
 
         Raises:
             ConfigError: If a block is larger than the map or covers it whole.
@@ -83,4 +83,4 @@ class DropBlock(AttentionDropout):
         ones = feat.new_ones((), dtype=wide_dtype(feat.dtype))
         ones = ones.expand(count, 1 if self.shared else channels, height, width)
         prob = self.drop_prob * self.strength
-        return apply_masks(feat, drop_block2d(ones, prob, side))
+        return (drop_block2d(ones, prob, side),)

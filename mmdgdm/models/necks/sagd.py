@@ -10,7 +10,6 @@ from torch import Tensor
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional import (
     BACKGROUND_RULES,
-    apply_masks,
     background_region,
     block_side,
     discriminative_region,
@@ -120,14 +119,8 @@ class SAGD(AttentionDropout):
         self.importance = bool(importance)
         self.detach = bool(detach)
 
-    def mask(self, feat: Tensor) -> Tensor:
-        """Draw the spatial mask for a feature map.
-
-        Args:
-            feat: Feature map, (N, C, H, W).
-
-        Returns:
-            The mask, (N, 1, H, W), float32 for half precision input.
+    def masks(self, feat: Tensor) -> tuple[Tensor]:
+        """Draw drop mask or importance map, (N, 1, H, W).
 
         Raises:
             ConfigError: If every block covers the whole map, wherever it lies.
@@ -144,18 +137,11 @@ class SAGD(AttentionDropout):
         erased = discriminative_region(
             attention, self.drop_threshold, block_size=side, seed_prob=self.seed_prob
         ) | background_region(attention, self.bg_threshold, bg_rule=self.bg_rule)
+        dropped = drop_mask(
+            attention, erased, erased_value=self.erased_value, scale=self.scale
+        )
         kept = torch.ones_like(attention)
         if self.importance:
             kept = importance_map(attention, self.scale)
-        return draw_mask(
-            drop_mask(
-                attention, erased, erased_value=self.erased_value, scale=self.scale
-            ),
-            kept,
-            drop_prob=self.drop_prob * self.strength,
-            draw=self.draw,
-        )
-
-    def drop(self, feat: Tensor) -> Tensor:
-        """Multiply a feature map (N, C, H, W) by its spatial mask."""
-        return apply_masks(feat, self.mask(feat))
+        prob = self.drop_prob * self.strength
+        return (draw_mask(dropped, kept, drop_prob=prob, draw=self.draw),)

@@ -81,15 +81,12 @@ class StageNeck(nn.Module):
                 f"Expected `layout` of the stage neck after {after!r} to be one of "
                 f"{', '.join(LAYOUTS)}, but got {layout!r}."
             )
-        if not isinstance(num_extra_tokens, int) or num_extra_tokens < 0:
+        whole = isinstance(num_extra_tokens, int) and num_extra_tokens >= 0
+        if not whole or (num_extra_tokens > 0 and layout != "NLC"):
             raise ConfigError(
                 f"Expected `num_extra_tokens` of the stage neck after {after!r} to be "
-                f"a whole number >= 0, but got {num_extra_tokens!r}."
-            )
-        if num_extra_tokens and layout != "NLC":
-            raise ConfigError(
-                f"Expected layout='NLC' for `num_extra_tokens` of the stage neck after "
-                f"{after!r}, but got {layout!r}: only tokens can be extra ones."
+                "a whole number >= 0, and 0 without layout='NLC', but got "
+                f"{num_extra_tokens!r}."
             )
         self.neck = neck
         self.after = after
@@ -99,7 +96,7 @@ class StageNeck(nn.Module):
         self.fired = False
 
     def attach(self, backbone: nn.Module) -> None:
-        """Hook the layer to its submodule, unless it is.
+        """Hook the layer to its submodule, unless it is hooked already.
 
         Args:
             backbone: The network that holds the submodule.
