@@ -128,12 +128,13 @@ setup(
     extras_require={
         "lite": read_requirements("lite"),
         "mim": read_requirements("mim"),
+        "fast": read_requirements("fast"),
         "pretrained": read_requirements("pretrained"),
         "search": read_requirements("search"),
         "test": read_requirements("test"),
         "dev": [
             line
-            for name in ("test", "search", "dev")
+            for name in ("test", "search", "fast", "dev")
             for line in read_requirements(name)
         ],
     },

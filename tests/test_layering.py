@@ -32,7 +32,7 @@ MAX_FUNCTION_LINES = 50
 PROVIDED_BY = {"PIL": "pillow", "cv2": "mmengine", "yaml": "mmengine"}
 # mmcv is one of two extras, checked by `mmdgdm.utils.dependencies`; those of
 # searches are another.
-OPTIONAL = {"mmcv", "optuna", "filelock"}
+OPTIONAL = {"mmcv", "optuna", "filelock", "numba"}
 
 FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -113,7 +113,7 @@ def stdlib() -> frozenset[str]:
 @each([source for source in SOURCES if is_core(source)])
 def test_the_numpy_core_imports_numpy_and_opencv_only(source):
     foreign = {name for name in find_imports(source) if not name.startswith(FUNCTIONAL)}
-    allowed = {"numpy", "cv2"} | stdlib()
+    allowed = {"numpy", "cv2", "numba"} | stdlib()
     wrong = {n for n in foreign if n.split(".")[0] not in allowed and n not in LIGHT}
     assert wrong == set()
 

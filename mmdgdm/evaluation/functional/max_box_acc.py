@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.boxes import box_iou
-from mmdgdm.evaluation.functional.level_search import LevelSearch
+from mmdgdm.evaluation.functional.level_ranks import NUM_LEVELS, rank_levels
 from mmdgdm.evaluation.functional.scoremaps import (
     check_quantized,
     threshold_levels,
@@ -27,8 +27,6 @@ from mmdgdm.evaluation.functional.scoremaps import (
 IOU_THRESHOLDS: tuple[float, ...] = (0.3, 0.5, 0.7)
 #: Overlap that a box must reach to count, for MaxBoxAcc and the Loc scores.
 LOC_IOU_THRESHOLD = 0.5
-#: Number of values of a quantised map.
-NUM_LEVELS = 256
 
 
 class LevelHits(NamedTuple):
@@ -129,26 +127,18 @@ def level_hits(
             "Expected `gt_boxes` to be at least one box of integers, but got "
             f"{targets.tolist()}."
         )
-    zero_iou = float(box_iou([[0, 0, 0, 0]], targets).max())  # it checks them too
+    box_iou([[0, 0, 0, 0]], targets)  # it checks them too
     maximum = int(quantized.max())
-    levels = threshold_levels(box_thresholds, maximum).tolist()
     order = np.sort(deltas)
-    if maximum == 0:
-        ranks = [int(np.searchsorted(order, zero_iou, side="right"))]
-        single_ranks, multi_ranks = ranks, ranks
-        boxes = [(0, 0, 0, 0) for _ in levels]
-    else:
-        search = LevelSearch(quantized, targets.astype(np.int64), order.tolist())
-        multi_ranks, single_ranks = search.rank_multi(), search.rank_single()
-        boxes = [search.single_box(level) for level in levels]
+    ranks = rank_levels(
+        quantized,
+        targets.astype(np.int64),
+        order,
+        threshold_levels(box_thresholds, maximum),
+    )
     # A rank counts the overlaps reached, so it exceeds the place of each of them.
     places = np.searchsorted(order, deltas)[:, None]
-    hits = np.zeros((2, len(deltas), NUM_LEVELS), dtype=np.bool_)
-    hits[0, :, : len(single_ranks)] = np.array(single_ranks) > places
-    hits[1, :, : len(multi_ranks)] = np.array(multi_ranks) > places
-    return LevelHits(
-        maximum, hits[0], hits[1], np.array(boxes, dtype=np.int64).reshape(-1, 4)
-    )
+    return LevelHits(maximum, ranks.single > places, ranks.multi > places, ranks.boxes)
 
 
 def hit_counts(

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.coverage import COVERAGE_THRESHOLDS, cover_areas
+from mmdgdm.evaluation.functional.level_ranks import NUM_LEVELS
 from mmdgdm.evaluation.functional.max_box_acc import (
     IOU_THRESHOLDS,
-    NUM_LEVELS,
     level_hits,
 )
 from mmdgdm.evaluation.functional.scoremaps import (

@@ -6,6 +6,7 @@ Right, CVPR 2020.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 import cv2
@@ -208,16 +209,48 @@ def contour_boxes(quantized: NDArray[np.uint8], level: int) -> ContourBoxes:
         [[1, 0, 2, 0]]
     """
     check_quantized(quantized)
-    height, width = quantized.shape
+    rectangles, largest = contour_rectangles(quantized, level)
+    return ContourBoxes(rectangle_boxes(rectangles, quantized.shape), largest)
+
+
+def contour_rectangles(
+    quantized: NDArray[np.uint8], level: int
+) -> tuple[list[Sequence[int]], int]:
+    """Bounding rectangles of the contours of ``quantized > level``, unchecked.
+
+    Args:
+        quantized: (H, W) uint8.
+        level: Pixels above it are foreground, 0 to 255.
+
+    Returns:
+        x, y, width, height of each contour, in OpenCV's order, and the index of the
+        one of largest area, the first one on a tie. Without any contour, one rectangle
+        0, 0, 0, 0.
+    """
     mask = (quantized > level).view(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
-        return ContourBoxes(np.zeros((1, 4), dtype=np.int64), 0)
-    boxes = np.array([cv2.boundingRect(c) for c in contours], dtype=np.int64)
-    boxes[:, 2:] += boxes[:, :2]
-    np.minimum(boxes[:, 2:], (width - 1, height - 1), out=boxes[:, 2:])
-    areas = [cv2.contourArea(c) for c in contours]
-    return ContourBoxes(boxes, int(np.argmax(areas)))
+        return [(0, 0, 0, 0)], 0
+    areas = [cv2.contourArea(contour) for contour in contours]
+    return [cv2.boundingRect(c) for c in contours], areas.index(max(areas))
+
+
+def rectangle_boxes(
+    rectangles: Sequence[Sequence[int]], shape: Sequence[int]
+) -> NDArray[np.int64]:
+    """Boxes as the benchmark makes them of bounding rectangles.
+
+    Args:
+        rectangles: x, y, width, height of each of n >= 1.
+        shape: (H, W) of the map.
+
+    Returns:
+        (n, 4), x, y, min(x + width, W - 1), min(y + height, H - 1).
+    """
+    boxes = np.array(rectangles, dtype=np.int64)
+    limits = np.array(shape[::-1]) - 1
+    boxes[:, 2:] = np.minimum(boxes[:, :2] + boxes[:, 2:], limits)
+    return boxes
 
 
 def check_quantized(quantized: NDArray[Any]) -> None:
