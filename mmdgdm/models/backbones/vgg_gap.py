@@ -65,6 +65,8 @@ class VGGGAP(TrainReturnsSelf, VGG):
             (padding 1), with which the benchmark's ACoL (all four) and SPG (pool4)
             pool. Where ``output_stride`` takes the stride out of pool4, the size 3
             pools with stride 1 and the size 2 does not pool.
+        last_pools: Whether stage 4 ends with a 3 x 3 max and a 3 x 3 average pooling,
+            both of stride 1, as in the benchmark's ACoL.
         out_indices: The stages whose maps are returned, in 0 to 5; those of stages 0
             to 3 are taken after the pooling.
         **kwargs: As for mmpretrain's ``VGG``: ``frozen_stages`` (the number of first
@@ -90,6 +92,7 @@ class VGGGAP(TrainReturnsSelf, VGG):
         *,
         gap_channels: Sequence[int] = (1024,),
         pool_sizes: Sequence[int] = (2, 2, 2, 2),
+        last_pools: bool = False,
         out_indices: Sequence[int] = (_GAP_STAGE,),
         **kwargs: Any,
     ) -> None:
@@ -100,6 +103,10 @@ class VGGGAP(TrainReturnsSelf, VGG):
         super().__init__(depth, out_indices=indices, with_last_pool=False, **kwargs)
         self.output_stride = output_stride
         self._set_pools(pool_sizes)
+        self.last_pools = nn.Sequential()
+        if last_pools:
+            pools = nn.MaxPool2d(3, 1, padding=1), nn.AvgPool2d(3, 1, padding=1)
+            self.last_pools.extend(pools)
         if _GAP_STAGE in indices:
             self.gap_convs = make_gap_convs(self.in_channels, gap_channels)
         # The parent freezes at the first call of `train`, too late for a wrapper
@@ -133,6 +140,8 @@ class VGGGAP(TrainReturnsSelf, VGG):
         for stage, (start, end) in enumerate(self.range_sub_modules):
             for index in range(start, end):
                 x = self.features[index](x)
+            if stage == _GAP_STAGE - 1:
+                x = self.last_pools(x)
             if stage in self.out_indices:
                 outs.append(x)
         if _GAP_STAGE in self.out_indices:

@@ -17,7 +17,7 @@ GROUPS = [(0, 1), (3, 4), (6, 7, 8), (10, 11, 12), (14, 15, 16)]
 def restated(weights, x, pools):
     """Maps after each pooling, of conv5_3 and of the added convolutions.
 
-    ``pools`` holds a function for pool1 to pool4.
+    ``pools`` holds a function for pool1 to pool4, and maybe one for the end of group 5.
     """
 
     def conv(x, name):
@@ -25,7 +25,7 @@ def restated(weights, x, pools):
         return functional.conv2d(x, weight, bias, padding=1).relu()
 
     maps = []
-    for group, pool in zip(GROUPS, [*pools, lambda x: x]):
+    for group, pool in zip(GROUPS, [*pools, nothing]):
         for number in group:
             x = conv(x, f"features.{number}")
         x = pool(x)
@@ -78,6 +78,24 @@ def test_maps_equal_a_plain_restatement(stride, sizes, pools, gap_channels):
     wanted = restated(backbone.state_dict(), images, pools)
     assert len(found) == 6
     torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-9)
+
+
+@torch.inference_mode()
+def test_the_last_pools_are_those_of_acol_in_the_benchmark():
+    def last(x):
+        x = functional.max_pool2d(x, kernel_size=3, stride=1, padding=1)
+        return functional.avg_pool2d(x, kernel_size=3, stride=1, padding=1)
+
+    backbone = VGGGAP(
+        pool_sizes=(3, 3, 3, 3), last_pools=True, gap_channels=(8,), out_indices=(4, 5)
+    )
+    backbone = backbone.eval().double()
+    images = torch.rand(1, 3, 48, 48, dtype=torch.float64) - 0.5
+    wanted = restated(backbone.state_dict(), images, [three, three, three, three, last])
+    found = backbone(images)
+    torch.testing.assert_close(found, wanted[4:], atol=1e-12, rtol=1e-9)
+    without = VGGGAP(gap_channels=(8,), out_indices=(4, 5)).state_dict()
+    assert list(backbone.state_dict()) == list(without)
 
 
 def test_names_are_mmpretrains_and_the_added_convolution():
