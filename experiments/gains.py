@@ -66,12 +66,12 @@ def cases(results: Path) -> Iterator[Case]:
         # Of the dials the config's own are the toy itself, with fewer seeds.
         if folder.name != "default":
             yield from compare(folder, {"dgdm": "the toy's dials"})
+    groups = {
+        "dgdm": "data sets, erasing",
+        "dgdm-bgloss": "data sets, BackgroundLoss too",
+    }
     for data in ("toy", "stamps", "raccoon"):
-        # Where recipes have the loss of the background, erasing is shown alone too.
-        alone, loss = "dgdm-nobackgroundloss", "data sets, BackgroundLoss too"
-        has_loss = (results / data / f"{alone}.json").is_file()
-        groups = {"dgdm": loss if has_loss else "data sets, erasing"}
-        yield from compare(results / data, {alone: "data sets, erasing", **groups})
+        yield from compare(results / data, groups)
 
 
 def compare(folder: Path, groups: dict[str, str]) -> Iterator[Case]:

@@ -2,8 +2,9 @@
 
 For every method: search its settings on val (the same number of trials each), train
 with the best ones and several seeds, choose the threshold of the maps on val, and
-report test at that threshold and at each metric's best one. Variants take the settings
-of the method that they are named after: without one of its parts, or with one more.
+report test at that threshold and at each metric's best one. Variants are not searched:
+they take the settings that were found for their origin, wherever their own config says
+what the origin's does.
 
     python experiments/methods.py stamps --trials 6 --jobs 2 --page docs/results.md
 
@@ -24,12 +25,12 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from methods_table import COLUMNS, TOP1_COLUMNS, table
@@ -52,6 +53,7 @@ class Data:
         ending: What follows the method in the names of its configs.
         shorter: Settings by which trials train for half the time, if they do.
         fixed: Methods without a setting to search.
+        origins: Variants of this data set alone, beside ``ORIGINS``.
         metric: Score on val that decides in a search.
         columns: Heading and metric of each column of the table.
     """
@@ -59,6 +61,7 @@ class Data:
     ending: str
     shorter: tuple[str, ...]
     fixed: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
     metric: str = "wsol/gt_known"
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
 
@@ -68,6 +71,8 @@ class Data:
         return split_name(self.metric).prefix
 
 
+#: On photographs DGDM was searched with the loss of the background.
+_SEARCHED_WITH_LOSS = {"dgdm": "dgdm-bgloss"}
 DATA = {
     # After half the time the toy's classes are not learned yet. Its learning rate
     # belongs to the toy.
@@ -77,40 +82,60 @@ DATA = {
     "stamps": Data(
         "efficientnet-lite0_1xb32-4e_stamps.py",
         ("train_cfg.max_epochs=2", "param_scheduler.0.T_max=2"),
+        origins=_SEARCHED_WITH_LOSS,
     ),
     # On 100 images the mean over three IoUs is the finer judge.
     "raccoon": Data(
         "efficientnet-lite0_1xb32-4e_raccoon.py",
         (),
+        origins=_SEARCHED_WITH_LOSS,
         metric="wsol_top1/max_box_acc_v2",
         columns=TOP1_COLUMNS,
     ),
 }
-#: What a variant changes in the method that its name begins with.
-VARIANTS: dict[str, dict[str, Any]] = {
-    "dgdm-cagd": {"model.stage_necks.0.sagd": None},
-    "dgdm-sagd": {"model.stage_necks.0.cagd": None},
-    "dgdm-nobackground": {"model.stage_necks.0.sagd.bg_threshold": 0.0},
-    "dgdm-noimportance": {"model.stage_necks.0.sagd.importance": False},
-    "dgdm-nobackgroundloss": {"model.head.background_loss": None},
-    "dgdm-backgroundloss": {"model.stage_necks": []},
-    # With the weight that a search for DGDM chose on stamps.
-    "adl-withbackgroundloss": {
-        "model.head.background_loss.type": "mmdgdm.BackgroundLoss",
-        "model.head.background_loss.loss_weight": 0.88,
-    },
+#: Whose settings a variant takes.
+ORIGINS = {
+    "dgdm-cagd": "dgdm",
+    "dgdm-sagd": "dgdm",
+    "dgdm-nobg": "dgdm",
+    "dgdm-noimportance": "dgdm",
+    "cam-bgloss": "dgdm-bgloss",
+    "adl-bgloss": "adl",
+    "dgdm-cagd-bgloss": "dgdm-bgloss",
+    "dgdm-sagd-bgloss": "dgdm-bgloss",
 }
 METHODS = (
-    *("cam", "has", "cutmix", "acol", "spg", "adl", "dropblock", "dgdm"),
-    *VARIANTS,
+    *("cam", "has", "cutmix", "acol", "spg", "adl", "dropblock"),
+    *("dgdm", "dgdm-cagd", "dgdm-sagd", "dgdm-nobg", "dgdm-noimportance"),
+    *("cam-bgloss", "adl-bgloss", "dgdm-bgloss"),
+    *("dgdm-cagd-bgloss", "dgdm-sagd-bgloss"),
 )
+#: Keys of a config that say how it trains and tests.
+_COUNTED = RUNNER_KEYS - {"visualizer", "log_level", "log_processor"}
 _PRINTING = threading.Lock()
 
 
 def config_of(data: str, method: str) -> str:
-    """Path of the config that a method or the origin of a variant trains."""
-    origin = method.partition("-")[0]
-    return f"configs/{origin}/{origin}_{DATA[data].ending}"
+    """Path of the config that a method trains."""
+    return f"configs/{method.partition('-')[0]}/{method}_{DATA[data].ending}"
+
+
+def origin_of(data: str, method: str) -> Optional[str]:
+    """The method whose settings a variant takes, or none."""
+    return {**ORIGINS, **DATA[data].origins}.get(method)
+
+
+def in_order(data: str, methods: Iterable[str]) -> list[list[str]]:
+    """Groups of methods: those that are searched, their variants, and theirs."""
+
+    def depth(method: str) -> int:
+        origin = origin_of(data, method)
+        return 0 if origin is None else 1 + depth(origin)
+
+    groups: dict[int, list[str]] = {}
+    for method in methods:
+        groups.setdefault(depth(method), []).append(method)
+    return [groups[level] for level in sorted(groups)]
 
 
 def call(arguments: Iterable[object], log: Path) -> None:
@@ -157,15 +182,14 @@ def search(args: argparse.Namespace, method: str, records: Records) -> dict[str,
     """The settings of a method: of its variant's origin, searched, or none."""
     record, data = records.read(method), DATA[args.data]
     known = len((record["search"] or {}).get("trials", ()))
-    if method in VARIANTS:
-        origin = records.read(method.partition("-")[0])["values"]
-        changes = VARIANTS[method]
-        kept = {
+    origin = origin_of(args.data, method)
+    if origin is not None:
+        configs = [_load(config_of(args.data, name)) for name in (method, origin)]
+        record["values"] = {
             key: value
-            for key, value in origin.items()
-            if not any(key.startswith(f"{removed}.") for removed in changes)
+            for key, value in records.read(origin)["values"].items()
+            if _at(configs[0], key) == _at(configs[1], key)
         }
-        record["values"] = {**kept, **changes}
     elif known < args.trials and method not in data.fixed:
         folder = args.work_dir / f"search_{method}"
         space = ROOT / "configs" / "_search_" / args.data / f"{method}.yaml"
@@ -197,12 +221,25 @@ def _load(config: str) -> Config:
     return Config.fromfile(ROOT / config)
 
 
+def _at(config: Config, key: str) -> Any:
+    """What a config holds at a key such as ``model.stage_necks.0.after``."""
+    found: Any = config
+    for part in key.split("."):
+        if isinstance(found, Sequence):
+            found = dict(enumerate(found)).get(int(part))
+        else:
+            found = (found or {}).get(part)
+    return found
+
+
 def settings_of(config: str, values: dict[str, Any]) -> str:
     """A digest that differs between different trainings."""
     cfg = copy.deepcopy(_load(config))
     cfg.merge_from_dict(values)
-    # Variables of the config files that no run reads do not count.
-    read = {key: value for key, value in cfg.to_dict().items() if key in RUNNER_KEYS}
+    # What no run reads, and what only prints and stores, does not count.
+    read = {key: value for key, value in cfg.to_dict().items() if key in _COUNTED}
+    for name in ("logger", "checkpoint"):
+        read["default_hooks"].pop(name)
     text = json.dumps(read, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -259,7 +296,6 @@ def parse_args() -> argparse.Namespace:
     default = ROOT / "work_dirs" / f"methods_{args.data}"
     args.work_dir = (args.work_dir or default).resolve()
     args.results = args.results or ROOT / "experiments" / "results" / args.data
-    # Variants last: they need the settings of their origin.
     args.methods = sorted(args.methods, key=lambda method: METHODS.index(method))
     return args
 
@@ -270,8 +306,7 @@ def main() -> None:
     records = Records(args.results)
     values: dict[str, dict[str, Any]] = {}
     with ThreadPoolExecutor(args.jobs) as pool:
-        for group in (set(METHODS) - set(VARIANTS), set(VARIANTS)):
-            methods = [method for method in args.methods if method in group]
+        for methods in in_order(args.data, args.methods):
             found = pool.map(lambda method: search(args, method, records), methods)
             values.update(zip(methods, found))
         # Seeds outside: every method has run once before the second seed begins.

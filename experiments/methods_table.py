@@ -27,8 +27,8 @@ TOP1_COLUMNS = {
     "best threshold": "wsol_top1/threshold/max_box_acc",
     "box area ratio": "wsol_top1/box_area_ratio",
 }
-#: Decimals of the columns that hold no percentages.
-_DIGITS = {"threshold": 2, "ratio": 2}
+#: Parts of the names of metrics that are no percentages and need a second decimal.
+_FINE = ("/threshold/", "/box_area_ratio")
 #: Headings of what is compared with another method.
 _COMPARED = ("GT-known, val's threshold", "MaxBoxAcc, val's threshold", "MaxBoxAccV2")
 
@@ -83,8 +83,11 @@ def table(
         done = [str(seed) for seed in seeds if str(seed) in runs]
         tests = [runs[seed]["test"] for seed in done]
         cells = [
-            cell([scores[key] for scores in tests], _DIGITS.get(name.split()[-1], 1))
-            for name, key in columns.items()
+            cell(
+                [scores[key] for scores in tests],
+                2 if any(part in key for part in _FINE) else 1,
+            )
+            for key in columns.values()
         ]
         paired = method != rival and all(str(seed) in plain for seed in done)
         for key in (columns[name] for name in compared):

@@ -13,12 +13,9 @@ def retest(
 ) -> dict[str, float]:
     """Test one run once more.
 
-    Layers that erase do nothing in testing, so that the config of the method serves
-    for its variants too.
-
     Args:
         data: Key of ``methods.DATA``.
-        method: Name of the method or variant.
+        method: Name of the method.
         folder: Folder of its run, with ``last_checkpoint``.
         name: Name of the file of scores, without ending.
         options: Pairs for ``--cfg-options``.

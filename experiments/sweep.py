@@ -31,7 +31,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from methods import ROOT, VARIANTS, Records, config_of, run, settings_of
+from methods import ROOT, Records, config_of, run, settings_of
 from methods_table import cell
 from page import insert_table
 
@@ -56,7 +56,9 @@ _IMAGE_SIDES = {14: 56, 28: 112}
 CLASS_DEFAULTS: dict[str, Any] = {
     "sagd.bg_threshold": 0.0,
     "sagd.importance": True,
+    "sagd.detach": True,
     "cagd.keep_ratio": 0.75,
+    "scale": "mean",
     "ramp end": 1.0,
     "bg_threshold": 1.0,
     "bg_rule": "mean",
@@ -74,10 +76,13 @@ def _dial(name: str, value: Any, method: str) -> dict[str, Any]:
 
 def _setting(name: str, value: Any, method: str) -> dict[str, Any]:
     if name == "ramp end":
-        return {"custom_hooks.2.end": value}
+        return {"default_hooks.drop_ramp.end": value}
     if name == "scale":
         parts = ("cagd", "sagd")
         return {f"model.stage_necks.0.{part}.scale": value for part in parts}
+    if name == "sagd.bg_threshold":
+        rule = {"model.stage_necks.0.sagd.bg_rule": "mean"}
+        return {f"model.stage_necks.0.{name}": value, **rule}
     return {f"model.stage_necks.0.{name}": value}
 
 
@@ -123,10 +128,9 @@ class Sweep:
 
     def settings(self, point: Point) -> dict[str, Any]:
         """What a point changes in the config that it trains."""
-        key, value, method = point
+        key, value, _ = point
         is_default = key in CLASS_DEFAULTS and value == CLASS_DEFAULTS[key]
-        options = {} if is_default else self.options(*point)
-        return {**VARIANTS.get(method, {}), **options}
+        return {} if is_default else self.options(*point)
 
     def data_of(self, point: Point) -> str:
         """Name of the configs that a point trains."""
@@ -184,7 +188,7 @@ SWEEPS = {
             "bg_threshold": (0.5, 0.75, 1.0),
             "bg_rule": ("mean", "otsu"),
         },
-        ("dgdm", "dgdm-backgroundloss"),
+        ("dgdm-bgloss", "cam-bgloss"),
         "val",
         "wsol/gt_known",
         "stamps",
@@ -204,7 +208,7 @@ def folder_of(root: Path, sweep: Sweep, point: Point) -> Path:
     """Where the results of one point lie; the config's own values share one place."""
     key, value, method = point
     config = config_of(sweep.data_of(point), method)
-    own = settings_of(config, VARIANTS.get(method, {}))
+    own = settings_of(config, {})
     is_own = settings_of(config, sweep.settings(point)) == own
     if is_own and config == config_of(sweep.data, method):
         return root / "default"

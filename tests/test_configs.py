@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,71 @@ def test_hooks_build_and_dgdm_ramps_its_erasing(name, load):
     hooks = [*config.custom_hooks, *config.default_hooks.values()]
     kinds = [type(HOOKS.build(hook)).__name__ for hook in hooks]
     assert ("DropRampHook" in kinds) is (Path(name).parent.name == "dgdm")
+    assert ("drop_ramp" in config.default_hooks) is ("DropRampHook" in kinds)
+
+
+@every_config
+def test_a_name_tells_the_parts_of_its_method(name, load):
+    config = load(name)
+    method, *parts = Path(name).stem.split("_")[0].split("-")
+    assert ("background_loss" in config.model.head) is ("bgloss" in parts)
+    necks = config.model.get("stage_necks", [])
+    assert bool(necks) is (method in ("dgdm", "adl", "dropblock"))
+    if method == "dgdm":
+        (layer,) = necks
+        assert layer.type == "mmdgdm.DGDM"
+        has_cagd = layer.get("cagd", {}) is not None
+        has_sagd = layer.get("sagd", {}) is not None
+        assert (has_cagd, has_sagd) == ("sagd" not in parts, "cagd" not in parts)
+        sagd = layer.get("sagd") or {}
+        assert (sagd.get("importance") is False) is ("noimportance" in parts)
+        assert "nobg" not in parts or not sagd.get("bg_threshold")
+
+
+@every_config
+def test_no_rule_stands_without_the_threshold_that_it_serves(name, load):
+    for neck in load(name).model.get("stage_necks", []):
+        sagd = neck.get("sagd") or {}
+        assert "bg_rule" not in sagd or sagd.bg_threshold > 0
+
+
+#: What the benchmark trains at the plain rate of 0.001, by backbone. For ACoL and SPG
+#: on ResNet-50 that is their heads too: its code looks for a classifier called `fc`.
+#: For SPG on VGG16 it is no convolution after pool3: they are not in `features` there.
+SLOW = {
+    "vgg16": r"backbone\.features\.",
+    "spg_vgg16": r"backbone\.features\.[0-8]\.",
+    "inception-v3": r"backbone\.(Conv2d_|Mixed_)",
+    "resnet50": r"backbone\.(?!layer4\.)",
+    "acol_resnet50": r"backbone\.(?!layer4\.)|head\.",
+    "spg_resnet50": r"backbone\.(?!layer4\.)|head\.",
+    # Backbones that the benchmark does not have.
+    "seresnet50": r"backbone\.(?!layer4\.)",
+    "mobilenet-v2": r"backbone\.",
+    "convnext-tiny": r"backbone\.",
+    "efficientnet-lite0": r"backbone\.",
+    "efficientnet-lite1": r"backbone\.",
+    "efficientnet-lite2": r"backbone\.",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in LEAVES if n.endswith("50e_cub.py") or ("cam" in n and "10e_" in n)],
+)
+def test_rates_are_those_of_the_benchmark(name, load):
+    config = load(name)
+    model = MODELS.build(config.model)
+    optim = build_optim_wrapper(model, config.optim_wrapper)
+    rates = {id(g["params"][0]): g["lr"] for g in optim.optimizer.param_groups}
+    method, backbone, *_ = Path(name).stem.split("_")
+    slow = SLOW.get(f"{method}_{backbone}", SLOW[backbone])
+    learning = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    assert len(rates) == len(learning)
+    for key, parameter in learning.items():
+        wanted = 0.001 if re.match(slow, key) else 0.01
+        assert rates[id(parameter)] == pytest.approx(wanted, rel=1e-12), key
+    assert len(set(rates.values())) == 2
 
 
 @every_config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_readme_layer_example_runs():
 def test_readme_starts_with_the_two_commands():
     commands = re.findall(r"^make (\w+)", read("README.md"), flags=re.MULTILINE)
     assert commands[:2] == ["demo", "test"]
+
+
+def test_lists_of_configs_are_up_to_date(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPO_ROOT / "docs"))
+    pages = importlib.import_module("model_zoo").pages()
+    assert len(pages) == 2 + len(METAFILES)
+    for path, text in pages.items():
+        remedy = "run `python docs/model_zoo.py`"
+        assert path.read_text(encoding="utf-8") == text, remedy
 
 
 def test_model_index_lists_every_metafile():

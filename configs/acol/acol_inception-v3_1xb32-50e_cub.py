@@ -1,6 +1,3 @@
-_base_ = "../cam/cam_inception-v3_1xb32-50e_cub.py"
+_base_ = ["../cam/cam_inception-v3_1xb32-50e_cub.py", "../_base_/methods/acol.py"]
 
-model = dict(
-    backbone=dict(out_indices=(3,)),
-    head=dict(type="mmdgdm.ACoLHead", in_channels=768),
-)
+model = _base_.acol.inception_v3

@@ -1,3 +1,3 @@
-_base_ = "../cam/cam_resnet18_1xb32-12e_toy.py"
+_base_ = ["../cam/cam_resnet18_1xb32-12e_toy.py", "../_base_/methods/acol.py"]
 
-model = dict(head=dict(type="mmdgdm.ACoLHead", mid_channels=192))
+model = _base_.acol.resnet18_toy

@@ -1,6 +1,4 @@
-_base_ = "../cam/cam_resnet50_1xb32-10e_openimages.py"
+_base_ = ["../cam/cam_resnet50_1xb32-10e_openimages.py", "../_base_/methods/acol.py"]
 
-model = dict(
-    backbone=dict(out_indices=(3,)),
-    head=dict(type="mmdgdm.ACoLHead", in_channels=2048),
-)
+model = _base_.acol.resnet50
+optim_wrapper = _base_.acol_rates.resnet50

@@ -1,6 +1,3 @@
-_base_ = "../cam/cam_vgg16_1xb32-10e_openimages.py"
+_base_ = ["../cam/cam_vgg16_1xb32-10e_openimages.py", "../_base_/methods/acol.py"]
 
-model = dict(
-    backbone=dict(out_indices=(4,)),
-    head=dict(type="mmdgdm.ACoLHead", in_channels=512),
-)
+model = _base_.acol.vgg16

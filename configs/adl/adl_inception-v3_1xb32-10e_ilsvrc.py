@@ -1,9 +1,3 @@
-_base_ = "../cam/cam_inception-v3_1xb32-10e_ilsvrc.py"
+_base_ = ["../cam/cam_inception-v3_1xb32-10e_ilsvrc.py", "../_base_/methods/adl.py"]
 
-model = dict(
-    stage_necks=[
-        dict(type="mmdgdm.ADL", after="Mixed_5d"),
-        dict(type="mmdgdm.ADL", after="Mixed_6e"),
-        dict(type="mmdgdm.ADL", after="gap_convs.1"),
-    ],
-)
+model = _base_.adl.inception_v3

@@ -1,9 +1,3 @@
-_base_ = "../cam/cam_seresnet50_1xb32-10e_openimages.py"
+_base_ = ["../cam/cam_seresnet50_1xb32-10e_openimages.py", "../_base_/methods/adl.py"]
 
-model = dict(
-    stage_necks=[
-        dict(type="mmdgdm.ADL", after="layer3.0"),
-        dict(type="mmdgdm.ADL", after="layer4.0"),
-        dict(type="mmdgdm.ADL", after="layer4.2"),
-    ],
-)
+model = _base_.adl.resnet50

@@ -1,9 +1,3 @@
-_base_ = "../cam/cam_vgg16_1xb32-10e_ilsvrc.py"
+_base_ = ["../cam/cam_vgg16_1xb32-10e_ilsvrc.py", "../_base_/methods/adl.py"]
 
-model = dict(
-    stage_necks=[
-        dict(type="mmdgdm.ADL", after="features.9"),
-        dict(type="mmdgdm.ADL", after="features.12"),
-        dict(type="mmdgdm.ADL", after="features.16"),
-    ],
-)
+model = _base_.adl.vgg16

@@ -4,3 +4,5 @@ _base_ = [
     "../_base_/schedules/ilsvrc_10e.py",
     "../_base_/default_runtime.py",
 ]
+# The schedule means the last stage of ResNets; here it is one of the middle.
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={"layer4": dict(lr_mult=1.0)}))

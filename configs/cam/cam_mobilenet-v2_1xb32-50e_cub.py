@@ -6,3 +6,5 @@ _base_ = [
 ]
 
 model = dict(head=dict(num_classes=200))
+# The schedule means the last stage of ResNets; here it is one of the middle.
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={"layer4": dict(lr_mult=1.0)}))

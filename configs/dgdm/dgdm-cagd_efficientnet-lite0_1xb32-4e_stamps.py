@@ -1,12 +1,3 @@
 _base_ = "dgdm_efficientnet-lite0_1xb32-4e_stamps.py"
 
-model = dict(
-    stage_necks=[
-        dict(
-            type="mmdgdm.DGDM",
-            after="layers.6",
-            cagd=dict(drop_prob=0.48, scale="mean"),
-            sagd=None,
-        )
-    ]
-)
+model = dict(stage_necks=[dict(_base_.dgdm.stamps, after="layers.6", sagd=None)])

@@ -1,12 +1,3 @@
 _base_ = "dgdm_resnet18_1xb32-12e_toy.py"
 
-model = dict(
-    stage_necks=[
-        dict(
-            type="mmdgdm.DGDM",
-            after="layer1.1",
-            cagd=dict(drop_prob=0.56, scale="mean"),
-            sagd=None,
-        )
-    ]
-)
+model = dict(stage_necks=[dict(_base_.dgdm.toy, after="layer1.1", sagd=None)])

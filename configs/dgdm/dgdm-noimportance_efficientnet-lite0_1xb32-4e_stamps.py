@@ -3,19 +3,9 @@ _base_ = "dgdm_efficientnet-lite0_1xb32-4e_stamps.py"
 model = dict(
     stage_necks=[
         dict(
-            type="mmdgdm.DGDM",
+            _base_.dgdm.stamps,
             after="layers.6",
-            cagd=dict(drop_prob=0.48, scale="mean"),
-            sagd=dict(
-                drop_prob=0.45,
-                drop_threshold=0.89,
-                block_size=2,
-                bg_threshold=1.0,
-                bg_rule="mean",
-                scale="mean",
-                importance=False,
-                detach=True,
-            ),
+            sagd=dict(_base_.dgdm.stamps.sagd, importance=False),
         )
     ]
 )

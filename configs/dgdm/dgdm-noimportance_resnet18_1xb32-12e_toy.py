@@ -3,17 +3,9 @@ _base_ = "dgdm_resnet18_1xb32-12e_toy.py"
 model = dict(
     stage_necks=[
         dict(
-            type="mmdgdm.DGDM",
+            _base_.dgdm.toy,
             after="layer1.1",
-            cagd=dict(drop_prob=0.56, scale="mean"),
-            sagd=dict(
-                drop_prob=0.37,
-                drop_threshold=0.73,
-                block_size=2,
-                scale="mean",
-                detach=True,
-                importance=False,
-            ),
+            sagd=dict(_base_.dgdm.toy.sagd, importance=False),
         )
     ]
 )

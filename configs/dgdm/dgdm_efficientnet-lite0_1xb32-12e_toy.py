@@ -1,15 +1,6 @@
-_base_ = "../cam/cam_efficientnet-lite0_1xb32-12e_toy.py"
+_base_ = ["../cam/cam_efficientnet-lite0_1xb32-12e_toy.py", "../_base_/methods/dgdm.py"]
 
 # The layer of the ResNet-18, at the same size of map. The outputs of this backbone's
 # blocks are linear; what expands them at the entry of the third one is not.
-model = dict(
-    stage_necks=[
-        dict(
-            type="mmdgdm.DGDM",
-            after="layers.3.0.expand_conv",
-            cagd=dict(drop_prob=0.56),
-            sagd=dict(drop_prob=0.37, drop_threshold=0.73, block_size=2),
-        )
-    ]
-)
-default_hooks = dict(drop_ramp=dict(type="mmdgdm.DropRampHook"))
+model = dict(stage_necks=[dict(_base_.dgdm.toy, after="layers.3.0.expand_conv")])
+default_hooks = _base_.drop_ramp

@@ -1,14 +1,4 @@
-_base_ = "../cam/cam_inception-v3_1xb32-10e_ilsvrc.py"
+_base_ = ["../cam/cam_inception-v3_1xb32-10e_ilsvrc.py", "../_base_/methods/dgdm.py"]
 
-# Why here, and why so: README.md.
-model = dict(
-    head=dict(background_loss=dict(type="mmdgdm.BackgroundLoss")),
-    stage_necks=[
-        dict(
-            type="mmdgdm.DGDM",
-            after="gap_convs.1",
-            sagd=dict(block_size=0.2, bg_threshold=1.0, bg_rule="mean"),
-        )
-    ],
-)
-default_hooks = dict(drop_ramp=dict(type="mmdgdm.DropRampHook"))
+model = dict(stage_necks=[dict(_base_.dgdm.photos, after="gap_convs.1")])
+default_hooks = _base_.drop_ramp

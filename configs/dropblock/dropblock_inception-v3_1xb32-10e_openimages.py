@@ -1,9 +1,6 @@
-_base_ = "../cam/cam_inception-v3_1xb32-10e_openimages.py"
+_base_ = [
+    "../cam/cam_inception-v3_1xb32-10e_openimages.py",
+    "../_base_/methods/dropblock.py",
+]
 
-model = dict(
-    stage_necks=[
-        dict(type="mmdgdm.DropBlock", after="Mixed_5d"),
-        dict(type="mmdgdm.DropBlock", after="Mixed_6e"),
-        dict(type="mmdgdm.DropBlock", after="gap_convs.1"),
-    ],
-)
+model = _base_.dropblock.inception_v3

@@ -1,9 +1,3 @@
-_base_ = "../cam/cam_resnet50_1xb32-10e_ilsvrc.py"
+_base_ = ["../cam/cam_resnet50_1xb32-10e_ilsvrc.py", "../_base_/methods/dropblock.py"]
 
-model = dict(
-    stage_necks=[
-        dict(type="mmdgdm.DropBlock", after="layer3.0"),
-        dict(type="mmdgdm.DropBlock", after="layer4.0"),
-        dict(type="mmdgdm.DropBlock", after="layer4.2"),
-    ],
-)
+model = _base_.dropblock.resnet50

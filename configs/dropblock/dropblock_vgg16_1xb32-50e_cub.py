@@ -1,9 +1,3 @@
-_base_ = "../cam/cam_vgg16_1xb32-50e_cub.py"
+_base_ = ["../cam/cam_vgg16_1xb32-50e_cub.py", "../_base_/methods/dropblock.py"]
 
-model = dict(
-    stage_necks=[
-        dict(type="mmdgdm.DropBlock", after="features.9"),
-        dict(type="mmdgdm.DropBlock", after="features.12"),
-        dict(type="mmdgdm.DropBlock", after="features.16"),
-    ],
-)
+model = _base_.dropblock.vgg16

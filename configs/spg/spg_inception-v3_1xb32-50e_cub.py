@@ -1,6 +1,3 @@
-_base_ = "../cam/cam_inception-v3_1xb32-50e_cub.py"
+_base_ = ["../cam/cam_inception-v3_1xb32-50e_cub.py", "../_base_/methods/spg.py"]
 
-model = dict(
-    backbone=dict(out_indices=(2, 3)),
-    head=dict(type="mmdgdm.SPGHead", in_channels=(288, 768)),
-)
+model = _base_.spg.inception_v3

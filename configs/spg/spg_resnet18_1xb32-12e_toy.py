@@ -1,6 +1,3 @@
-_base_ = "../cam/cam_resnet18_1xb32-12e_toy.py"
+_base_ = ["../cam/cam_resnet18_1xb32-12e_toy.py", "../_base_/methods/spg.py"]
 
-model = dict(
-    backbone=dict(out_indices=(2, 3)),
-    head=dict(type="mmdgdm.SPGHead", in_channels=(96, 192), mid_channels=192),
-)
+model = _base_.spg.resnet18_toy

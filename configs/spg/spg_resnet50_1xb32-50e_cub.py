@@ -1,6 +1,4 @@
-_base_ = "../cam/cam_resnet50_1xb32-50e_cub.py"
+_base_ = ["../cam/cam_resnet50_1xb32-50e_cub.py", "../_base_/methods/spg.py"]
 
-model = dict(
-    backbone=dict(out_indices=(2, 3)),
-    head=dict(type="mmdgdm.SPGHead", in_channels=(1024, 2048)),
-)
+model = _base_.spg.resnet50
+optim_wrapper = _base_.spg_rates.resnet50

@@ -1,6 +1,4 @@
-_base_ = "../cam/cam_vgg16_1xb32-10e_openimages.py"
+_base_ = ["../cam/cam_vgg16_1xb32-10e_openimages.py", "../_base_/methods/spg.py"]
 
-model = dict(
-    backbone=dict(out_indices=(3, 4), pool_sizes=(2, 2, 2, 3)),
-    head=dict(type="mmdgdm.SPGHead", in_channels=(512, 512)),
-)
+model = _base_.spg.vgg16
+optim_wrapper = _base_.spg_rates.vgg16

@@ -37,12 +37,11 @@ def test_gains_are_paired_by_seed(gains, monkeypatch, tmp_path, capsys):
     store(tmp_path / "toy/cam.json", "wsol/", 25.0, {"0": 50.0, "1": 60.0, "2": 0.0})
     store(tmp_path / "toy/dgdm.json", "wsol/", 5.0, {"0": 55.0, "1": 71.0})
     store(tmp_path / "raccoon/cam.json", "wsol_top1/", 7.0, {"0": 80.0})
-    store(tmp_path / "raccoon/dgdm.json", "wsol_top1/", 7.0, {"0": 78.5})
+    store(tmp_path / "raccoon/dgdm-bgloss.json", "wsol_top1/", 7.0, {"0": 78.5})
     store(tmp_path / "toy_dials/body_cue=0.5/cam.json", "wsol/", 30.0, {"0": 40.0})
     store(tmp_path / "toy_dials/default/cam.json", "wsol/", 30.0, {"0": 40.0})
     store(tmp_path / "toy_dials/default/dgdm.json", "wsol/", 30.0, {"0": 40.0})
-    alone = tmp_path / "raccoon/dgdm-nobackgroundloss.json"
-    store(alone, "wsol_top1/", 7.0, {"0": 81.0})
+    store(tmp_path / "raccoon/dgdm.json", "wsol_top1/", 7.0, {"0": 81.0})
     points = [(case.name, case.group, case.gains()) for case in gains.cases(tmp_path)]
     # Without DGDM, or as the toy is anyway, there is no point.
     assert points == [

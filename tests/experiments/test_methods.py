@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import sys
@@ -70,6 +71,12 @@ def test_searched_settings_reach_every_run_and_the_record(methods, capsys):
     assert "| CAM | 50.5 ± 0.7 |" in capsys.readouterr().out
 
 
+def test_shares_have_two_decimals_and_percentages_one(methods, capsys):
+    methods.run_script("--methods", "cam", "--seeds", 0)
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("| CAM"))
+    assert line == "| CAM | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.00 | 50.00 |  |  |"
+
+
 def test_gains_over_cam_are_paired_by_seed(methods, tmp_path, capsys):
     methods.run_script("--methods", "cam", "adl", "--seeds", 0, 1)
     path = tmp_path / "results" / "adl.json"
@@ -95,14 +102,26 @@ def test_what_is_there_is_not_run_again(methods):
     assert second["cam"]["runs"]["0"] == first["cam"]["runs"]["0"]
 
 
-def test_a_variant_takes_the_settings_of_its_origin_without_its_part(methods):
-    chosen = ("dgdm-sagd", "dgdm-cagd", "dgdm")
-    found = methods.run_script("--methods", *chosen, "--seeds", 0, "--trials", 1)
-    searches = [line for line in methods.calls if line[0] == "tools/search.py"]
-    assert len(searches) == 1
-    assert found["dgdm-cagd"]["values"] == {RATE: 0.5, "model.stage_necks.0.sagd": None}
-    expected = {RATE: 0.5, DROP: 0.25, "model.stage_necks.0.cagd": None}
-    assert found["dgdm-sagd"]["values"] == expected
+def test_a_variant_takes_the_settings_that_it_shares_with_its_origin(methods):
+    weight = "model.head.background_loss.loss_weight"
+    found = dict(search=None, runs={}, values={RATE: 0.5, DROP: 0.25, weight: 0.7})
+    methods.run_script("--methods", "dgdm-bgloss", "--seeds", 0)
+    records = methods.Records(methods.parse_args().results)
+    records.write("dgdm-bgloss", {**records.read("dgdm-bgloss"), **found})
+    variants = ("dgdm-sagd", "dgdm-cagd-bgloss", "cam-bgloss", "dgdm")
+    found = methods.run_script("--methods", *variants, "--seeds", 0, "--trials", 1)
+    assert not any(line[0] == "tools/search.py" for line in methods.calls)
+    assert found["dgdm"]["values"] == {RATE: 0.5, DROP: 0.25}
+    assert found["dgdm-sagd"]["values"] == {RATE: 0.5, DROP: 0.25}
+    assert found["dgdm-cagd-bgloss"]["values"] == {RATE: 0.5, weight: 0.7}
+    assert found["cam-bgloss"]["values"] == {RATE: 0.5, weight: 0.7}
+
+
+def test_origins_come_before_their_variants(methods):
+    order = methods.in_order("stamps", ["dgdm-cagd", "cam", "dgdm", "dgdm-bgloss"])
+    assert order == [["cam", "dgdm-bgloss"], ["dgdm"], ["dgdm-cagd"]]
+    order = methods.in_order("toy", ["dgdm-cagd", "cam", "dgdm"])
+    assert order == [["cam", "dgdm"], ["dgdm-cagd"]]
 
 
 def test_runs_of_other_settings_are_refused(methods, tmp_path):
@@ -120,8 +139,7 @@ def test_every_space_belongs_to_a_method_with_a_config(methods, data):
     spaces = sorted((root / "configs" / "_search_" / data).glob("*.yaml"))
     searched = {path.stem for path in spaces}
     compared = {"cam", "adl", "dropblock", "dgdm"} - set(methods.DATA[data].fixed)
-    assert compared <= searched
-    assert searched <= set(methods.METHODS) - set(methods.VARIANTS)
+    assert compared <= searched <= set(methods.METHODS)
     for method in searched:
         assert (root / methods.config_of(data, method)).is_file()
     # One seed draws what stands first alike for all methods.
@@ -129,8 +147,30 @@ def test_every_space_belongs_to_a_method_with_a_config(methods, data):
     assert len({str(next(iter(space.items()))) for space in firsts}) == 1
 
 
+def test_the_loss_is_searched_under_its_name_alone():
+    for path in (EXPERIMENTS.parent / "configs" / "_search_").rglob("*.yaml"):
+        has_loss = any("background_loss" in key for key in yaml.safe_load(path.open()))
+        assert has_loss is ("bgloss" in path.stem), path
+
+
 def test_all_methods_are_compared_on_stamps(methods):
     spaces = (EXPERIMENTS.parent / "configs" / "_search_" / "stamps").glob("*.yaml")
-    assert {path.stem for path in spaces} == set(methods.METHODS) - set(
-        methods.VARIANTS
-    )
+    wanted = {m for m in methods.METHODS if m not in methods.ORIGINS}
+    assert {path.stem for path in spaces} == wanted
+
+
+@pytest.mark.parametrize("data", ["toy", "stamps", "raccoon"])
+def test_nothing_that_is_stored_would_run_again(methods, data):
+    records = methods.Records(EXPERIMENTS / "results" / data)
+    stored = [path.stem for path in records.folder.glob("*.json")]
+    assert stored
+    args = argparse.Namespace(data=data, trials=0)
+    for method in stored:
+        record = records.read(method)
+        if methods.origin_of(data, method) is not None:
+            # Taken from the origin once more.
+            records.write = lambda method, record: None
+            assert methods.search(args, method, records) == record["values"]
+        config = methods.config_of(data, method)
+        settings = methods.settings_of(config, record["values"])
+        assert {run["settings"] for run in record["runs"].values()} == {settings}

@@ -54,7 +54,8 @@ def own_values(sweep, name):
 def test_what_is_said_of_the_classes_defaults_is_true(sweep):
     layer, loss, ramp = DGDM(), BackgroundLoss(), DropRampHook()
     for name, value in sweep.CLASS_DEFAULTS.items():
-        owner = {"sagd": layer.sagd, "cagd": layer.cagd}.get(name.split(".")[0], loss)
+        owners = {"sagd": layer.sagd, "cagd": layer.cagd, "scale": layer.sagd}
+        owner = owners.get(name.split(".")[0], loss)
         owner = ramp if name == "ramp end" else owner
         assert getattr(owner, name.split(".")[-1].split(" ")[-1]) == value, name
 
@@ -80,6 +81,20 @@ def test_dials_reach_all_splits_alike(sweep):
     # Of the four values one is the toy's own.
     assert changed == [names] * 9
     assert len(sweep.calls) == 12
+
+
+def test_no_stored_point_would_run_again(sweep):
+    found = 0
+    for name, chosen in sweep.SWEEPS.items():
+        root = EXPERIMENTS / "results" / f"{chosen.data}_{name}"
+        for point in sweep.points(chosen):
+            records = sweep.Records(sweep.folder_of(root, chosen, point))
+            config = sweep.config_of(chosen.data_of(point), point[2])
+            settings = sweep.settings_of(config, chosen.settings(point))
+            runs = records.read(point[2])["runs"].values()
+            assert {run["settings"] for run in runs} <= {settings}, point
+            found += len(runs)
+    assert found > 80
 
 
 def test_plot_has_a_panel_for_each_key(sweep, tmp_path):
@@ -115,14 +130,13 @@ def test_frames_change_backbone_and_map(sweep):
 def test_the_loss_is_varied_with_the_layer_and_without(sweep, tmp_path):
     sweep.run_script("loss", "--keys", "loss_weight")
     assert {call[0] for call in sweep.calls} == {"stamps"}
-    layers = "model.stage_necks"
     weights = {
         method: [
             call[3]["model.head.background_loss.loss_weight"]
             for call in sweep.calls
-            if call[1] == method and (layers in call[3]) == (method != "dgdm")
+            if call[1] == method
         ]
-        for method in ("dgdm", "dgdm-backgroundloss")
+        for method in ("dgdm-bgloss", "cam-bgloss")
     }
     assert set(map(tuple, weights.values())) == {(0.0, 0.3, 0.88, 3.0)}
     # The config's own weight stands in one place for all keys.

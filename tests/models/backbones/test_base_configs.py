@@ -14,6 +14,8 @@ FOLDER = Path(__file__).resolve().parents[3] / "configs" / "_base_" / "models"
 CONFIGS = {
     "convnext_tiny": "convnext-tiny_32xb128_in1k",
     "efficientnet_lite0": "pretrained/efficientnet_lite0.pth",
+    "efficientnet_lite1": "pretrained/efficientnet_lite1.pth",
+    "efficientnet_lite2": "pretrained/efficientnet_lite2.pth",
     "inception_v3": "inception-v3_3rdparty_8xb32_in1k",
     "mobilenet_v2": "mobilenet_v2_batch256_imagenet",
     "resnet50": "resnet50_8xb32_in1k",

@@ -1,0 +1,3 @@
+_base_ = ["../cam/cam_efficientnet-lite0_1xb32-50e_cub.py", "../_base_/methods/acol.py"]
+
+model = _base_.acol.efficientnet_lite

@@ -1,0 +1,3 @@
+_base_ = ["dgdm_seresnet50_1xb32-10e_openimages.py", "../_base_/methods/bgloss.py"]
+
+model = _base_.bgloss.photos

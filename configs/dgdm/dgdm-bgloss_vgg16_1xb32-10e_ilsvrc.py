@@ -1,0 +1,3 @@
+_base_ = ["dgdm_vgg16_1xb32-10e_ilsvrc.py", "../_base_/methods/bgloss.py"]
+
+model = _base_.bgloss.photos

@@ -1,0 +1,6 @@
+_base_ = [
+    "dgdm-cagd_efficientnet-lite0_1xb32-4e_raccoon.py",
+    "../_base_/methods/bgloss.py",
+]
+
+model = _base_.bgloss.raccoon

@@ -1,0 +1,6 @@
+_base_ = [
+    "dgdm-sagd_efficientnet-lite0_1xb32-4e_stamps.py",
+    "../_base_/methods/bgloss.py",
+]
+
+model = _base_.bgloss.stamps

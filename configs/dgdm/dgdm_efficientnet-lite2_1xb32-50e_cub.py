@@ -1,0 +1,4 @@
+_base_ = ["../cam/cam_efficientnet-lite2_1xb32-50e_cub.py", "../_base_/methods/dgdm.py"]
+
+model = dict(stage_necks=[dict(_base_.dgdm.photos, after="layers.6")])
+default_hooks = _base_.drop_ramp
