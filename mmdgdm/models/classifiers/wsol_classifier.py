@@ -41,11 +41,9 @@ class WSOLClassifier(ImageClassifier):
             ``data_preprocessor``, ``train_cfg``, ``init_cfg``.
 
     Raises:
-        ConfigError: If ``stage_necks`` is malformed or names no submodule.
-        RuntimeError: At the first forward pass, if a named submodule is never
-            called, so that its layer would silently do nothing.
-        TypeError: At a forward pass, if a submodule's output has not the stated
-            layout.
+        ConfigError: If ``stage_necks`` is malformed or names no submodule; at a forward
+            pass, if a named submodule is not called, so that its layer would silently
+            do nothing, or its output has not the stated layout.
     """
 
     def __init__(
@@ -57,7 +55,6 @@ class WSOLClassifier(ImageClassifier):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.stage_necks = build_stage_necks(self.backbone, stage_necks)
-        self._stage_necks_checked = len(self.stage_necks) == 0
         # Here and not later: DDP lays out its buckets by the strides it finds.
         if channels_last:
             to_channels_last(self)
@@ -73,16 +70,15 @@ class WSOLClassifier(ImageClassifier):
             The features: a tuple of maps, or a tensor for ``"pre_logits"``.
 
         Raises:
-            RuntimeError: If a stage neck did not act in the first pass.
+            ConfigError: If a stage neck has not acted.
         """
-        if not torch.compiler.is_compiling():
-            neck: Any
-            for neck in self.stage_necks:
-                neck.attach(self.backbone)
+        if torch.compiler.is_compiling():
+            return super().extract_feat(inputs, stage)
+        neck: Any
+        for neck in self.stage_necks:
+            neck.attach(self.backbone)
         feats = super().extract_feat(inputs, stage)
-        if not self._stage_necks_checked and not torch.compiler.is_compiling():
-            check_fired(self.stage_necks, self.backbone)
-            self._stage_necks_checked = True
+        check_fired(self.stage_necks, self.backbone)
         return feats
 
     def predict(

@@ -144,7 +144,9 @@ def fuse_views(cams: Sequence[Tensor], views: Sequence[View]) -> Tensor:
         x0, y0, x1, y1 = view.window
         rows = axis_weights(cam.shape[1], height, start=y0, end=y1).to(cam)
         columns = axis_weights(cam.shape[2], width, start=x0, end=x1).to(cam)
-        total += rows @ unflip(cam, view.flip_direction) @ columns.T
+        # Mixed precision would round maps that thresholds are to be read from.
+        with torch.autocast(cam.device.type, enabled=False):
+            total += rows @ unflip(cam, view.flip_direction) @ columns.T
         count += torch.outer(rows.sum(1).round(), columns.sum(1).round())
     uncovered = int((count == 0).sum())
     if uncovered:

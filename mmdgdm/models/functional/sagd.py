@@ -61,7 +61,7 @@ def grow_blocks(region: Tensor, block_size: int) -> Tensor:
 
     The block of a pixel at (y, x) covers the rows y - (b - 1) // 2 to y + b // 2
     and the same columns: centred for odd b, one further down and right for even
-    b. Blocks are cut at the frame.
+    b. Blocks end at the frame.
 
     Args:
         region: Boolean map.

@@ -118,7 +118,7 @@ class ACoLHead(ConvHead):
         """Losses of both branches.
 
         Args:
-            feats: Maps of the backbone's or neck's stages.
+            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
             data_samples: Samples with ``gt_label``.
             **kwargs: Passed on to the loss.
 

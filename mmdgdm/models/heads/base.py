@@ -27,28 +27,6 @@ class CAMOutput(NamedTuple):
     cam: Tensor
 
 
-def _parse_targets(cam_targets: Sequence[str], num_classes: int) -> tuple[bool, int]:
-    """Return whether the ground truth is asked for, and how many top classes."""
-    if isinstance(cam_targets, str) or not cam_targets:
-        raise ConfigError(
-            "Expected `cam_targets` to be a non-empty list of 'gt' and 'topK', "
-            f"but got {cam_targets!r}."
-        )
-    with_gt, top = False, 0
-    for target in cam_targets:
-        match = re.fullmatch(r"top([1-9]\d*)", str(target))
-        if target == "gt":
-            with_gt = True
-        elif match and int(match.group(1)) <= num_classes:
-            top = max(top, int(match.group(1)))
-        else:
-            raise ConfigError(
-                "Expected every entry of `cam_targets` to be 'gt' or 'topK' with "
-                f"K <= num_classes ({num_classes}), but got {target!r}."
-            )
-    return with_gt, top
-
-
 def check_map(feat: Any, channels: int, *, owner: str) -> Tensor:
     """Return a feature map if it is one of so many channels.
 
@@ -61,17 +39,17 @@ def check_map(feat: Any, channels: int, *, owner: str) -> Tensor:
         The map, (N, C, H, W).
 
     Raises:
-        TypeError: If it is no map of that many channels.
+        ConfigError: If it is no map of that many channels.
     """
     if not isinstance(feat, Tensor) or feat.dim() != 4:
         seen = tuple(feat.shape) if isinstance(feat, Tensor) else type(feat)
-        raise TypeError(
+        raise ConfigError(
             f"Expected the features given to {owner} to be maps (N, C, H, W), but got "
             f"{seen}. {owner} averages over places itself: leave "
             "`GlobalAveragePooling` out of `neck`."
         )
     if feat.shape[1] != channels:
-        raise TypeError(
+        raise ConfigError(
             f"Expected {channels} channels (`in_channels` of {owner}), but got a map "
             f"of shape {tuple(feat.shape)}."
         )
@@ -120,7 +98,21 @@ class CAMHead:
         Raises:
             ConfigError: If they are malformed.
         """
-        self._with_gt, self._top = _parse_targets(cam_targets, self.num_classes)
+        if isinstance(cam_targets, str) or not cam_targets:
+            raise ConfigError(
+                "Expected `cam_targets` to be a non-empty list of 'gt' and 'topK', "
+                f"but got {cam_targets!r}."
+            )
+        self._top = 0
+        for target in cam_targets:
+            match = re.fullmatch(r"top([1-9]\d*)", str(target))
+            if match and int(match.group(1)) <= self.num_classes:
+                self._top = max(self._top, int(match.group(1)))
+            elif target != "gt":
+                raise ConfigError(
+                    "Expected every entry of `cam_targets` to be 'gt' or 'topK' with "
+                    f"K <= num_classes ({self.num_classes}), but got {target!r}."
+                )
         self.cam_targets = tuple(cam_targets)
 
     @abstractmethod
@@ -141,7 +133,7 @@ class CAMHead:
         """Compute scores and maps in one pass.
 
         Args:
-            feats: Maps of the backbone's or neck's stages.
+            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
             labels: Classes whose maps are wanted, (N, K) int64; ``None`` for all
                 classes.
 
@@ -159,7 +151,7 @@ class CAMHead:
         """Predict classes and maps.
 
         Args:
-            feats: Maps of the backbone's or neck's stages.
+            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
             data_samples: Samples to fill; those with a ``gt_label`` also get that
                 class's map if ``"gt"`` is among the targets.
 
@@ -201,7 +193,7 @@ class CAMHead:
         top = scores.topk(self._top, dim=1).indices.tolist()
         rows = []
         for sample, best in zip(samples, top):
-            row = self._gt_label(sample) if self._with_gt else []
+            row = self._gt_label(sample) if "gt" in self.cam_targets else []
             row = list(dict.fromkeys(row + best))
             if not row:
                 raise DataError(
@@ -255,7 +247,7 @@ class ConvHead(CAMHead, ClsHead):
         """Class scores before the softmax.
 
         Args:
-            feats: Maps of the backbone's or neck's stages.
+            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
 
         Returns:
             (N, num_classes).

@@ -127,11 +127,11 @@ class SPGHead(ConvHead):
         """The last two feature maps, T, and the maps of all classes.
 
         Raises:
-            TypeError: If there are fewer than two maps, or of other channels.
+            ConfigError: If there are fewer than two maps, or of other channels.
         """
         name = type(self).__name__
         if len(feats) < 2:
-            raise TypeError(
+            raise ConfigError(
                 f"Expected {name} to be given two feature maps, but got {len(feats)}: "
                 "set two `out_indices` of the backbone."
             )
@@ -157,7 +157,7 @@ class SPGHead(ConvHead):
         """Loss of the scores and of the three guided outputs.
 
         Args:
-            feats: Maps of the backbone's or neck's stages.
+            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
             data_samples: Samples with ``gt_label``.
             **kwargs: Passed on to the loss of the scores.
 

@@ -82,7 +82,7 @@ class WSOLHead(CAMHead, LinearClsHead):
         """Compute the loss of classification, and that of the background if asked for.
 
         Args:
-            feats: Maps of the backbone's or neck's stages.
+            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
             data_samples: Samples with a ``gt_label``, or with the ``gt_score`` of
                 mixed images, whose map is then the mixture of their classes' maps.
             **kwargs: For the loss of classification.
@@ -108,7 +108,7 @@ class WSOLHead(CAMHead, LinearClsHead):
         """Average the last feature map over places.
 
         Args:
-            feats: Maps of the backbone's or neck's stages.
+            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
 
         Returns:
             The pooled features, (N, C).
@@ -119,7 +119,7 @@ class WSOLHead(CAMHead, LinearClsHead):
         """The last feature map, (N, C, H, W).
 
         Raises:
-            TypeError: If it is no map of ``in_channels`` channels.
+            ConfigError: If it is no map of ``in_channels`` channels.
         """
         return check_map(feats[-1], self.in_channels, owner=type(self).__name__)
 

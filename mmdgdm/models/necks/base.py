@@ -10,6 +10,7 @@ from typing import Any, Union
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional import apply_masks
 from mmdgdm.utils.erasing import Erasing
 
@@ -39,7 +40,7 @@ class AttentionDropout(Erasing, BaseModule, metaclass=ABCMeta):
 
         Raises:
             TypeError: If an input is no floating point tensor.
-            ValueError: If an input has not four dimensions.
+            ConfigError: If an input has not four dimensions.
         """
         if not self.training:
             return feats
@@ -56,9 +57,9 @@ class AttentionDropout(Erasing, BaseModule, metaclass=ABCMeta):
                 f"but got {kind}."
             )
         if feat.dim() != 4:
-            raise ValueError(
+            raise ConfigError(
                 f"Expected the input of {owner} to have the shape (N, C, H, W), "
-                f"but got {tuple(feat.shape)}."
+                f"but got {tuple(feat.shape)}. Put it before `GlobalAveragePooling`."
             )
         return apply_masks(feat, *self.masks(feat))
 

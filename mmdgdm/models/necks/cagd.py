@@ -77,11 +77,6 @@ class CAGD(AttentionDropout):
         self.attention = check_choice("attention", attention, ("mean", "se"))
         self.in_channels = in_channels
         if self.attention == "se":
-            if in_channels is None:
-                raise ConfigError(
-                    "Expected `in_channels` to be the number of channels for "
-                    "attention='se', but got None."
-                )
             channels = check_positive_int("in_channels", in_channels)
             hidden = max(1, channels // check_positive_int("reduction", reduction))
             self.excitation = nn.Sequential(

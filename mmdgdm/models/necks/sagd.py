@@ -54,7 +54,7 @@ class SAGD(AttentionDropout):
         drop_threshold: :math:`t_d`, in (0, 1].
         block_size: Side of the erased blocks: a whole number of pixels of the
             feature map, or a share of its shorter side in (0, 1), at least one
-            pixel. Blocks are cut at the map's frame.
+            pixel. Blocks end at the map's frame.
         bg_threshold: :math:`t_b`; 0 switches the background part off. In
             [0, ``drop_threshold``) for the rule ``"max"``, else in [0, 1].
         bg_rule: r, ``"max"``, ``"mean"`` or ``"otsu"``.

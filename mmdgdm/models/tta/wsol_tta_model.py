@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Union
+from typing import Any, Union
 
 import torch
 from mmengine.model import BaseTTAModel
@@ -17,14 +17,6 @@ from mmdgdm.registry import MODELS
 
 #: What a sample knows about its view alone; the average is of the whole image.
 _VIEW_KEYS = ("view_window", "flip", "flip_direction", "scale_factor")
-
-
-class _Seen(NamedTuple):
-    """A batch of one view, through backbone and neck."""
-
-    embedded: Any
-    score: Tensor
-    samples: list[DataSample]
 
 
 @MODELS.register_module()
@@ -92,23 +84,24 @@ class WSOLTTAModel(BaseTTAModel):
             self._look({key: value[v] for key, value in data.items()})
             for v in range(num_views)
         ]
-        mean = torch.stack([view.score for view in views]).mean(dim=0)
-        rows = self.head.target_labels(mean, views[0].samples)
+        mean = torch.stack([scores for _, scores, _ in views]).mean(dim=0)
+        rows = self.head.target_labels(mean, views[0][2])
         labels = pad_labels(rows, mean.device)
-        for view in views:
-            cams = self.head.maps(view.embedded, labels)
-            for sample, score, row, cam in zip(view.samples, view.score, rows, cams):
+        for embedded, scores, samples in views:
+            cams = self.head.maps(embedded, labels)
+            for sample, score, row, cam in zip(samples, scores, rows, cams):
                 sample.set_pred_score(score)
                 sample.set_field(cam[: len(row)], "cam")
                 sample.set_field(torch.tensor(row), "cam_labels")
-        return self.merge_preds(list(zip(*(view.samples for view in views))))
+        return self.merge_preds(list(zip(*(samples for _, _, samples in views))))
 
-    def _look(self, batch: dict) -> _Seen:
+    def _look(self, batch: dict) -> tuple[Any, Tensor, list[DataSample]]:
+        """Pass a batch of one view: what maps are made from, scores, samples."""
         batch = self.module.data_preprocessor(batch, False)
         feats = self.module.extract_feat(batch["inputs"])
         embedded = self.head.embed(feats)
-        score = self.head.scores(embedded).softmax(dim=1)
-        return _Seen(embedded, score, list(batch["data_samples"]))
+        scores = self.head.scores(embedded).softmax(dim=1)
+        return embedded, scores, list(batch["data_samples"])
 
     def merge_preds(
         self, data_samples_list: Sequence[Sequence[DataSample]]

@@ -133,7 +133,7 @@ class StageNeck(nn.Module):
             The same, with the layer's result in place; in evaluation ``output`` itself.
 
         Raises:
-            TypeError: If it has not the stated layout.
+            ConfigError: If it has not the stated layout.
         """
         self.fired = True
         feat = self._select(output)
@@ -157,12 +157,12 @@ class StageNeck(nn.Module):
         feat = output
         if self.output_index is not None:
             if not isinstance(output, (tuple, list)):
-                raise TypeError(
+                raise ConfigError(
                     f"Expected the output of {self.after!r} to be a tuple or list for "
                     f"`output_index`, but got {_describe(output)}."
                 )
             if not -len(output) <= self.output_index < len(output):
-                raise TypeError(
+                raise ConfigError(
                     f"Expected `output_index` of the stage neck after {self.after!r} "
                     f"to be one of the {len(output)} outputs, but got "
                     f"{self.output_index}."
@@ -170,7 +170,7 @@ class StageNeck(nn.Module):
             feat = output[self.output_index]
         dims = 3 if self.layout == "NLC" else 4
         if not isinstance(feat, Tensor) or feat.dim() != dims:
-            raise TypeError(
+            raise ConfigError(
                 f"Expected the output of {self.after!r} to be a tensor of layout "
                 f"{self.layout}, but got {_describe(output)}. Set `layout` to one of "
                 f"{', '.join(LAYOUTS)}, and `output_index` if it is a tuple."
@@ -183,7 +183,7 @@ class StageNeck(nn.Module):
         batch, length, channels = grid.shape
         side = math.isqrt(length)
         if side * side != length or length == 0:
-            raise TypeError(
+            raise ConfigError(
                 f"Expected the tokens after {self.after!r} to form a square grid, but "
                 f"got {length} of them in shape {tuple(tokens.shape)} with "
                 f"num_extra_tokens={self.num_extra_tokens}."
@@ -250,7 +250,7 @@ def check_fired(stage_necks: nn.ModuleList, backbone: nn.Module) -> None:
         backbone: The network they act in.
 
     Raises:
-        RuntimeError: Naming each submodule that was not called. A container that
+        ConfigError: Naming each submodule that was not called. A container that
             its owner indexes instead of calling (``features`` of a VGG) is the
             usual cause, or a convolution or norm layer that was joined with another.
     """
@@ -269,7 +269,7 @@ def check_fired(stage_necks: nn.ModuleList, backbone: nn.Module) -> None:
             " Its forward was replaced, as `efficient_conv_bn_eval` does, which joins "
             "convolutions and norm layers: name the block that holds them instead."
         )
-    raise RuntimeError(
+    raise ConfigError(
         f"The stage necks after {', '.join(map(repr, silent))} never acted: "
         f"{type(backbone).__name__} does not call these submodules in its forward "
         f"pass.{hint}"

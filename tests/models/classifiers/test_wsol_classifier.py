@@ -94,7 +94,7 @@ def test_one_training_step(name):
 
 def test_vgg_features_container_is_refused_at_the_first_pass():
     model = build("VGG", [dict(type="mmdgdm.ADL", after="features")])
-    with pytest.raises(RuntimeError, match=r"'features' never acted.*features\.0"):
+    with pytest.raises(ConfigError, match=r"'features' never acted.*features\.0"):
         model(images())
 
 
@@ -124,7 +124,7 @@ def test_tokens_of_a_vision_transformer():
     )
     head = dict(type="mmdgdm.WSOLHead", num_classes=5, in_channels=192)
     placed = dict(type="mmdgdm.DGDM", after="layers.5")
-    with pytest.raises(TypeError, match=r"\(2, 17, 192\)"):
+    with pytest.raises(ConfigError, match=r"\(2, 17, 192\)"):
         WSOLClassifier(backbone, head=head, stage_necks=[placed])(images())
     placed.update(layout="NLC", num_extra_tokens=1)
     model = WSOLClassifier(backbone, head=head, stage_necks=[placed])

@@ -145,6 +145,14 @@ def test_rows_of_weights_sum_to_one_inside_and_zero_outside():
     assert weights.sum(1).tolist() == pytest.approx([0, 0, 1, 1, 1, 1, 1, 1, 0, 0])
 
 
+def test_mixed_precision_rounds_no_map():
+    cam = random_map(2, 5, 7)
+    views = [View((0, 0, 1, 1)), View((0.1, 0.2, 0.9, 0.8), "horizontal")]
+    exact = fuse_views([cam, cam], views)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(fuse_views([cam, cam], views), exact)
+
+
 def test_weights_kept_from_inference_serve_training_too():
     axis_weights.cache_clear()
     cam = torch.tensor([[[1.0, 2.0]]])

@@ -152,5 +152,5 @@ def test_impossible_arguments_are_named(argument):
 
 
 def test_other_channels_are_named(head):
-    with pytest.raises(TypeError, match=r"4 channels \(`in_channels` of ACoLHead\)"):
+    with pytest.raises(ConfigError, match=r"4 channels \(`in_channels` of ACoLHead\)"):
         head((torch.rand(1, 7, 2, 2),))

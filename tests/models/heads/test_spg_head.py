@@ -137,5 +137,5 @@ def test_impossible_arguments_are_named(arguments, match):
 
 
 def test_one_feature_map_is_too_few(head, feats):
-    with pytest.raises(TypeError, match="`out_indices`"):
+    with pytest.raises(ConfigError, match="`out_indices`"):
         head(feats[-1:])

@@ -186,12 +186,12 @@ def test_malformed_targets(targets, match):
 
 
 def test_a_pooled_input_points_to_the_neck(head):
-    with pytest.raises(TypeError, match=r"GlobalAveragePooling.*`neck`"):
+    with pytest.raises(ConfigError, match=r"GlobalAveragePooling.*`neck`"):
         head((torch.rand(2, 5),))
 
 
 def test_a_wrong_channel_count(head):
-    with pytest.raises(TypeError, match=r"5 channels.*\(2, 4, 3, 3\)"):
+    with pytest.raises(ConfigError, match=r"5 channels.*\(2, 4, 3, 3\)"):
         head((torch.rand(2, 4, 3, 3),))
 
 

@@ -295,7 +295,7 @@ def test_torch_export_in_eval(name):
 @pytest.mark.parametrize(
     ("bad", "error", "match"),
     [
-        (torch.ones(2, 3), ValueError, r"\(N, C, H, W\), but got \(2, 3\)"),
+        (torch.ones(2, 3), ConfigError, r"\(N, C, H, W\), but got \(2, 3\)"),
         (torch.ones(1, 8, 2, 2, dtype=torch.int64), TypeError, "torch.int64"),
         ("text", TypeError, "but got str"),
     ],
