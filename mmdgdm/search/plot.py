@@ -1,79 +1,63 @@
-"""Plot the trials of a search."""
+"""Optuna's plots of a search."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable
 from typing import Any
 
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.visualization import matplotlib as plots
 
-from mmdgdm.search.space import Dimension
-from mmdgdm.search.study import SearchSettings, TrialRecord
-
-#: Panels in a row.
-_COLUMNS = 3
+from mmdgdm.search.study import Search
 
 
-def plot_search(records: Sequence[TrialRecord], settings: SearchSettings) -> Figure:
-    """Draw the score over the trials, and over each key that varied.
+def save_plots(search: Search) -> None:
+    """Write Optuna's plots into the folder of a search.
 
-    Failed trials are red crosses at the foot of the first panel, where a line
-    follows the best score so far.
+    ``history.png`` shows the score over the trials, ``slices.png`` over each key, and
+    ``importances.png`` how much each key tells the best tenth of the trials from the
+    others. Without a score nothing is written, and without two different ones no
+    importances.
 
     Args:
-        records: From :meth:`mmdgdm.search.study.Search.records`.
-        settings: Of the same search.
-
-    Returns:
-        A matplotlib figure that no window shows.
+        search: The search.
     """
-    rows = math.ceil((len(settings.space) + 1) / _COLUMNS)
-    figure = Figure(figsize=(4 * _COLUMNS, 3 * rows), layout="constrained")
-    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).ravel())
-    _plot_trials(panels.pop(0), records, settings)
-    done = [record for record in records if record.score is not None]
-    for dimension in settings.space.values():
-        _plot_key(panels.pop(0), done, dimension)
-    for axes in panels:
-        axes.set_visible(False)
-    figure.supylabel(f"{settings.metric} on val")
-    return figure
+    scores = {trial.value for trial in search.finished()} - {None}
+    if scores:
+        _save(search, plots.plot_optimization_history, "history")
+        _save(search, plots.plot_slice, "slices")
+    if len(scores) > 1:
+        # The default of Optuna 4 needs scikit-learn.
+        evaluator = PedAnovaImportanceEvaluator()
+        _save(search, plots.plot_param_importances, "importances", evaluator=evaluator)
 
 
-def _plot_trials(
-    axes: Axes, records: Sequence[TrialRecord], settings: SearchSettings
-) -> None:
-    better = max if settings.direction == "maximize" else min
-    numbers: list[int] = []
-    scores: list[float] = []
-    best: list[float] = []
-    for record in records:
-        if record.score is not None:
-            numbers.append(record.number)
-            scores.append(record.score)
-            best.append(better([record.score, *best[-1:]]))
-    axes.plot(numbers, scores, "o")
-    axes.step(numbers, best, where="post", color="0.5", label="best so far")
-    failed = [record.number for record in records if record.score is None]
-    if failed:
-        # The foot of the axes, whatever the scale of the scores.
-        foot = [0.0] * len(failed)
-        place = axes.get_xaxis_transform()
-        axes.plot(failed, foot, "rx", transform=place, clip_on=False, label="failed")
-    axes.set(xlabel="trial")
-    axes.legend()
+def _save(search: Search, plot: Callable[..., Any], name: str, **options: Any) -> None:
+    style: dict[Any, Any] = {"backend": "agg", "figure.constrained_layout.use": True}
+    # The plots are experimental; a single trial makes a range of one point.
+    with mpl.rc_context(style), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        drawn = plot(search.study, target_name=f"{search.metric} on val", **options)
+        panels = list(np.ravel(drawn))
+        figure = panels[0].figure
+        if name == "slices":
+            for axes in panels:
+                _make_room(axes)
+        figure.savefig(search.work_dir / f"{name}.png", dpi=120, bbox_inches="tight")
+        plt.close(figure)
 
 
-def _plot_key(axes: Axes, done: Sequence[TrialRecord], dimension: Dimension) -> None:
-    values: list[Any] = [record.values[dimension.key] for record in done]
-    if dimension.kind == "choice":
-        known = [repr(value) for value in dimension.values]
-        values = [known.index(repr(value)) for value in values]
-        axes.set_xticks(range(len(known)), [str(value) for value in dimension.values])
-    if dimension.kind == "log_uniform":
-        axes.set_xscale("log")
-    scores = [record.score for record in done if record.score is not None]
-    axes.plot(values, scores, "o")
-    axes.set(xlabel=dimension.key)
+def _make_room(axes: Axes) -> None:
+    """Break the key into lines, and turn the ticks, so that none collide."""
+    axes.set_xlabel(axes.get_xlabel().replace(".", ".\n"), fontsize="small")
+    axes.tick_params(axis="x", rotation=90, labelsize="small")
+    if axes.get_xscale() == "log":
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())

@@ -6,44 +6,46 @@ import csv
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from mmengine.config import Config
 
-from mmdgdm.search.study import TrialRecord
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from mmdgdm.search.study import Search
 
 
-def save_trials(
-    records: Sequence[TrialRecord], metric: str, path: Union[str, Path]
-) -> None:
-    """Write all trials as a table.
+def save_trials(search: Search) -> None:
+    """Write all finished trials as a table, ``trials.csv`` in the search's folder.
 
-    The columns are ``trial``, ``state``, each key, ``metric`` (the score that
-    decides), each validation score as ``val/<name>``, ``seconds``, ``work_dir`` and
-    ``error``. What a trial lacks stays empty.
+    The columns are ``trial``, ``state`` (``complete`` or ``failed``), each key,
+    ``metric: <name>`` (the score that decides), each validation score as
+    ``val/<name>``, ``seconds``, ``work_dir`` and ``error``. What a trial lacks stays
+    empty.
 
     Args:
-        records: From :meth:`mmdgdm.search.study.Search.records`; at least one.
-        metric: Name of the score that decides, to stand in the head of its column.
-        path: The file, in CSV.
+        search: The search.
     """
+    lacking = {"metrics": {}, "seconds": 0.0, "error": "interrupted before it began"}
+    trials = [(t, {**lacking, **t.user_attrs}) for t in search.finished()]
+    keys = list(search.space)
     # A dict keeps the order in which the names were met.
-    keys = dict.fromkeys(key for r in records for key in r.values)
-    names = dict.fromkeys(name for r in records for name in r.metrics)
-    head = ["trial", "state", *keys, f"metric: {metric}"]
-    head += [*(f"val/{name}" for name in names), "seconds", "work_dir", "error"]
-    rows = [
-        [
-            *(r.number, r.state, *(r.values.get(key) for key in keys), r.score),
-            *(r.metrics.get(name) for name in names),
-            *(f"{r.seconds:.1f}", r.folder, r.error),
-        ]
-        for r in records
+    names = list(dict.fromkeys(n for _, found in trials for n in found["metrics"]))
+    head = ["trial", "state", *keys, f"metric: {search.metric}"]
+    rows: list[list[Any]] = [
+        [*head, *(f"val/{name}" for name in names), "seconds", "work_dir", "error"]
     ]
-    with Path(path).open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows([head, *rows])
+    for trial, found in trials:
+        row: list[Any] = [trial.number, "failed" if found["error"] else "complete"]
+        row += [*map(search.values(trial).get, keys), trial.value]
+        row += [*map(found["metrics"].get, names), f"{found['seconds']:.1f}"]
+        rows.append([*row, search.folder(trial), found["error"]])
+    path = search.work_dir / "trials.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(rows)
 
 
 def format_options(values: Mapping[str, Any]) -> str:
@@ -68,49 +70,37 @@ def _option(value: Any) -> str:
     return str(value)
 
 
-def save_best(record: TrialRecord, metric: str, path: Union[str, Path]) -> None:
-    """Write the best trial for programs: ``trial``, ``metric``, ``score``, ``values``.
+def save_best(
+    search: Search, trial: FrozenTrial, config: Union[str, Path], options: dict
+) -> dict[str, Any]:
+    """Write the settings of a trial into the folder of its search.
 
-    Args:
-        record: The trial.
-        metric: Name of the score that decides.
-        path: The file, in JSON; ``values`` maps dotted keys to their values.
-    """
-    content = {
-        "trial": record.number,
-        "metric": metric,
-        "score": record.score,
-        "values": record.values,
-    }
-    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def save_config(
-    config: Union[str, Path],
-    options: Mapping[str, Any],
-    values: Mapping[str, Any],
-    path: Union[str, Path],
-) -> None:
-    """Write a config that inherits another one and states only the difference.
-
-    A list of the config that a key enters is stated whole, since a config cannot
+    ``best.json`` holds ``trial``, ``metric``, ``score`` and ``values`` (by dotted
+    key). ``best.py`` is a config that inherits the searched one and states only the
+    difference; a list that a key enters is stated whole, since a config cannot
     inherit a part of it.
 
     Args:
-        config: The config to inherit.
+        search: The search.
+        trial: Its best trial.
+        config: Path of the searched config.
         options: What ``--cfg-options`` had changed in it, by dotted key.
-        values: The settings to add, by dotted key.
-        path: The file to write, in Python.
+
+    Returns:
+        Those options and the values of the trial.
     """
+    values = search.values(trial)
+    content = dict(trial=trial.number, metric=search.metric, score=trial.value)
+    text = json.dumps({**content, "values": values}, indent=1)
+    (search.work_dir / "best.json").write_text(text + "\n", encoding="utf-8")
     base = Config.fromfile(config)
     changed = base.copy()
     changed.merge_from_dict({**options, **values})
     difference = Config(_difference(base.to_dict(), changed.to_dict()))
-    inherited = os.path.relpath(config, Path(path).parent)
-    Path(path).write_text(
-        f"_base_ = {Path(inherited).as_posix()!r}\n\n{difference.pretty_text}",
-        encoding="utf-8",
-    )
+    inherited = Path(os.path.relpath(config, search.work_dir)).as_posix()
+    text = f"_base_ = {inherited!r}\n\n{difference.pretty_text}"
+    (search.work_dir / "best.py").write_text(text, encoding="utf-8")
+    return {**options, **values}
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

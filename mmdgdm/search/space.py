@@ -1,78 +1,28 @@
-"""What a search may change: the space file, and its keys against the config."""
+"""What a search may change: the space file, as distributions of Optuna."""
 
 from __future__ import annotations
 
-import itertools
-import math
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
 
 import yaml
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from mmdgdm.errors import ConfigError
 
-#: How a key may vary, by the name that the space file uses.
-KINDS = ("uniform", "log_uniform", "int", "choice")
+#: Optuna's distributions by dotted key of the config, in the order of the file.
+Space = dict[str, Any]
+
+_KINDS = ("uniform", "log_uniform", "int", "choice")
 _PLAIN = (str, int, float, bool, type(None))
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """One key of the config and the values that it may take.
-
-    Args:
-        key: Dotted key of the config, for example ``model.stage_necks.0.drop_rate``.
-        kind: ``'uniform'`` or ``'log_uniform'`` (real numbers between two bounds,
-            both included), ``'int'`` (whole numbers likewise) or ``'choice'``.
-        values: The two bounds, or the choices.
-    """
-
-    key: str
-    kind: str
-    values: tuple[Any, ...]
-
-    def grid(self) -> list[Any]:
-        """All values, in order.
-
-        Raises:
-            ConfigError: If the values are real numbers, which have no end.
-        """
-        if self.kind == "choice":
-            return list(self.values)
-        if self.kind == "int":
-            low, high = self.values
-            return list(range(low, high + 1))
-        raise ConfigError(
-            f"Expected `{self.key}` to be `choice` or `int` for the grid sampler, but "
-            f"got `{self.kind}`: list its values as a `choice`."
-        )
-
-
-Space = dict[str, Dimension]
-
-
-def grid_settings(space: Space) -> list[dict[str, Any]]:
-    """All combinations of the values of a space.
-
-    Args:
-        space: From :func:`read_space`.
-
-    Returns:
-        One dict of value by key for each combination; the last key varies fastest.
-
-    Raises:
-        ConfigError: If a key takes real numbers.
-
-    Example:
-        >>> space = {k: Dimension(k, "int", (0, 1)) for k in "ab"}
-        >>> [tuple(setting.values()) for setting in grid_settings(space)]
-        [(0, 0), (0, 1), (1, 0), (1, 1)]
-    """
-    grids = [dimension.grid() for dimension in space.values()]
-    return [dict(zip(space, values)) for values in itertools.product(*grids)]
 
 
 class _Loader(yaml.SafeLoader):
@@ -101,12 +51,14 @@ def read_space(path: Union[str, Path]) -> Space:
 
     It maps each key of the config to one of ``{uniform: [low, high]}``,
     ``{log_uniform: [low, high]}``, ``{int: [low, high]}`` and ``{choice: [...]}``.
+    Bounds are included; a third number of ``uniform`` or ``int`` is the step.
 
     Args:
         path: A file in YAML or JSON.
 
     Returns:
-        The dimensions by key, in the order of the file.
+        The distributions by key, in the order of the file. Those of choices hold
+        JSON text: Optuna takes no lists, and holds 1 and True for the same.
 
     Raises:
         ConfigError: If the file is missing, is of another form, or a range is
@@ -127,62 +79,104 @@ def read_space(path: Union[str, Path]) -> Space:
     space = {}
     for key, entry in content.items():
         try:
-            space[str(key)] = _parse_dimension(str(key), entry)
-        except ConfigError as error:
+            space[str(key)] = _parse(entry)
+        except ValueError as error:
             raise ConfigError(f"Space file {path}, `{key}`: {error}") from error
     return space
 
 
-def _parse_dimension(key: str, entry: Any) -> Dimension:
-    if not isinstance(entry, Mapping) or len(entry) != 1 or {*entry} - {*KINDS}:
-        raise ConfigError(
-            f"Expected one of {', '.join(f'{{{kind}: [...]}}' for kind in KINDS)}, "
-            f"but got {entry!r}."
-        )
+def _parse(entry: Any) -> BaseDistribution:
+    """A distribution; what is wrong is a ``ValueError``, as it is for Optuna."""
+    if not isinstance(entry, Mapping) or len(entry) != 1 or {*entry} - {*_KINDS}:
+        forms = ", ".join(f"{{{kind}: [...]}}" for kind in _KINDS)
+        raise ConfigError(f"Expected one of {forms}, but got {entry!r}.")
     ((kind, values),) = entry.items()
     if not isinstance(values, list):
         raise ConfigError(f"Expected `{kind}` to be a list, but got {values!r}.")
-    check = _check_choices if kind == "choice" else _check_bounds
-    check(kind, values)
-    if kind in ("uniform", "log_uniform"):
-        values = [float(value) for value in values]
-    return Dimension(key, kind, tuple(values))
+    if kind == "choice":
+        return _parse_choices(values)
+    types = {int} if kind == "int" else {int, float}
+    if len(values) not in (2, 3) or {type(value) for value in values} - types:
+        what = "whole numbers" if kind == "int" else "numbers"
+        raise ConfigError(
+            f"Expected `{kind}` to be {what} [low, high] or [low, high, step], but got "
+            f"{values!r}."
+        )
+    low, high, *step = values
+    if not abs(low) + abs(high) < float("inf"):
+        raise ConfigError(f"Expected finite bounds, but got {values!r}.")
+    if kind == "int":
+        return IntDistribution(low, high, step=step[0] if step else 1)
+    return FloatDistribution(
+        low, high, log=kind == "log_uniform", step=step[0] if step else None
+    )
 
 
-def _check_choices(kind: str, values: list[Any]) -> None:
-    if not values:
-        raise ConfigError("Expected `choice` to name a value, but got an empty list.")
+def _parse_choices(values: list[Any]) -> CategoricalDistribution:
     for value in values:
         items = value if isinstance(value, list) else [value]
         if not all(isinstance(item, _PLAIN) for item in items):
             raise ConfigError(
-                f"Expected each `{kind}` to be a number, string, boolean, null or a "
+                "Expected each `choice` to be a number, string, boolean, null or a "
                 f"list of these, but got {value!r}."
             )
         if sum(repr(value) == repr(other) for other in values) > 1:
             raise ConfigError(f"Expected different choices, but got {value!r} twice.")
+    return CategoricalDistribution([json.dumps(value) for value in values])
 
 
-def _check_bounds(kind: str, values: list[Any]) -> None:
-    numbers = [
-        value
-        for value in values
-        if isinstance(value, int if kind == "int" else (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    ]
-    if len(values) != 2 or len(numbers) != 2:
-        what = "whole numbers" if kind == "int" else "finite numbers"
-        raise ConfigError(
-            f"Expected `{kind}` to be two {what} [low, high], but got {values!r}."
-        )
-    low, high = numbers
-    if low >= high:
-        raise ConfigError(
-            f"Expected `{kind}` to be [low, high] with low < high, but got {values!r}: "
-            "the range is empty or a single point."
-        )
-    if kind == "log_uniform" and low <= 0:
-        raise ConfigError(
-            f"Expected the bounds of `log_uniform` to be above 0, but got {values!r}."
-        )
+def decode(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a trial by dotted key, in the order of the space.
+
+    Args:
+        space: From :func:`read_space`.
+        params: What Optuna drew; it may lack keys.
+    """
+    return {
+        key: json.loads(params[key])
+        if isinstance(distribution, CategoricalDistribution)
+        else params[key]
+        for key, distribution in space.items()
+        if key in params
+    }
+
+
+def first_value(distribution: Any) -> Any:
+    """The first choice or the lower bound.
+
+    Args:
+        distribution: Of one key.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return json.loads(str(distribution.choices[0]))
+    return distribution.low
+
+
+def list_values(space: Space) -> dict[str, list[Any]]:
+    """All values of each key, as Optuna draws them.
+
+    Args:
+        space: From :func:`read_space`.
+
+    Raises:
+        ConfigError: If a key takes real numbers without a step, which have no end.
+
+    Example:
+        >>> list_values({"a": IntDistribution(1, 5, step=2)})
+        {'a': [1, 3, 5]}
+    """
+    found = {}
+    for key, distribution in space.items():
+        if isinstance(distribution, CategoricalDistribution):
+            found[key] = list(distribution.choices)
+            continue
+        low, high, step = distribution.low, distribution.high, distribution.step
+        if step is None:
+            raise ConfigError(
+                f"Expected `{key}` to be `choice`, `int` or `uniform` with a step for "
+                "the grid sampler, but it takes any number: name a step."
+            )
+        # Rounding may carry the last value beyond the bound.
+        count = round((high - low) / step) + 1
+        found[key] = [min(low + index * step, high) for index in range(count)]
+    return found

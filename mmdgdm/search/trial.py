@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -11,13 +12,15 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, TextIO, Union
 
 from mmengine.config import Config
 
-from mmdgdm.errors import MMDGDMError
-from mmdgdm.search.check import without_test
+from mmdgdm.engine.setup.config_check import did_you_mean
+from mmdgdm.errors import ConfigError, MMDGDMError
 
+#: What trials and their checks leave out of a config.
+NO_TEST = dict.fromkeys(("test_dataloader", "test_cfg", "test_evaluator"))
 #: What else stands in a validation's line of the log.
 _NOT_METRICS = ("time", "data_time", "step")
 
@@ -26,10 +29,12 @@ class TrialError(MMDGDMError, RuntimeError):
     """A trial failed; the search goes on with the next one."""
 
 
-class TrainingTrials:
-    """Runs trials by a training script and reads their validation scores.
+class CancelledTrialError(MMDGDMError, RuntimeError):
+    """A trial was ended with the search, and can go on where it was."""
 
-    The config that a trial runs has no test set.
+
+class TrainingTrials:
+    """Runs trials by a training script, from a config without its test set.
 
     Args:
         cfg: The config that the trials change.
@@ -42,11 +47,12 @@ class TrainingTrials:
         self,
         cfg: Config,
         script: Union[str, Path],
+        *,
         seed: int,
         timeout: Optional[float] = None,
     ) -> None:
-        self.cfg = without_test(cfg)
-        self.script = Path(script)
+        self.cfg = cfg
+        self.script = script
         self.seed = seed
         self.timeout = timeout
         self._running: set[subprocess.Popen] = set()
@@ -54,37 +60,35 @@ class TrainingTrials:
         self._lock = threading.Lock()
 
     def __call__(
-        self, values: Mapping[str, Any], folder: Path
+        self, values: Mapping[str, Any], folder: Path, log: TextIO
     ) -> list[dict[str, float]]:
         """Train with some settings, or go on where such a run was interrupted.
 
         Args:
             values: New values by dotted key.
             folder: The work dir of the run.
+            log: File that takes what the run prints.
 
         Returns:
             The scores of each validation, in order.
 
         Raises:
-            TrialError: If the run fails, takes too long or never validates. The
-                message names the log.
+            TrialError: If the run fails, takes too long or never validates.
+            CancelledTrialError: If :meth:`cancel` was called.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         cfg = self.cfg.copy()
-        cfg.merge_from_dict(dict(values))
-        config = folder / "trial.py"
-        cfg.dump(config)
-        command = [sys.executable, str(self.script), str(config)]
+        cfg.merge_from_dict({**values, **NO_TEST})
+        cfg.dump(folder / "trial.py")
+        command = [sys.executable, str(self.script), str(folder / "trial.py")]
         command += ["--work-dir", str(folder), "--seed", str(self.seed), "--resume"]
-        log = folder / "train.log"
         code = self._run(command, log)
         if code is None:
-            raise TrialError(f"took more than {self.timeout:g} seconds; see {log}")
+            raise TrialError(f"took more than {self.timeout:g} seconds")
         if code != 0:
-            raise TrialError(f"{_last_line(log) or f'exit code {code}'}; see {log}")
+            raise TrialError(_last_line(Path(log.name)) or f"exit code {code}")
         validations = read_validations(folder)
         if not validations:
-            raise TrialError(f"the run did not validate; see {log}")
+            raise TrialError("the run did not validate")
         return validations
 
     def cancel(self) -> None:
@@ -94,28 +98,25 @@ class TrainingTrials:
             for process in self._running:
                 _kill(process)
 
-    def _run(self, command: list[str], log: Path) -> Optional[int]:
+    def _run(self, command: list[str], log: TextIO) -> Optional[int]:
         """The exit code of a command, or ``None`` if it took too long."""
-        with log.open("a", encoding="utf-8") as stream:
-            with self._lock:
-                if self._cancelled:
-                    raise TrialError("the search was stopped")
-                # A session of its own: the workers of its data loaders end with it.
-                process = subprocess.Popen(
-                    command,
-                    stdout=stream,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-                self._running.add(process)
-            try:
-                return process.wait(self.timeout)
-            except subprocess.TimeoutExpired:
-                return None
-            finally:
-                with self._lock:
-                    self._running.discard(process)
-                    _kill(process)
+        with self._lock:
+            if self._cancelled:
+                raise CancelledTrialError
+            # A session of its own: the workers of its data loaders end with it.
+            process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            self._running.add(process)
+        code = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(self.timeout)
+        with self._lock:
+            self._running.discard(process)
+            _kill(process)
+            if self._cancelled:
+                raise CancelledTrialError
+        return code
 
 
 def _kill(process: subprocess.Popen) -> None:
@@ -155,12 +156,12 @@ def read_validations(folder: Union[str, Path]) -> list[dict[str, float]]:
 
 
 def choose_validation(
-    validations: list[dict[str, float]], metric: str, direction: str, at: str
+    validations: list[dict[str, float]], metric: str, *, direction: str, at: str
 ) -> dict[str, float]:
     """The validation that counts for a trial.
 
     Args:
-        validations: From :func:`read_validations`; all must hold the metric.
+        validations: From :func:`read_validations`.
         metric: What is compared.
         direction: ``'maximize'`` or ``'minimize'``.
         at: ``'last'`` for the last validation, ``'best'`` for the one whose metric
@@ -170,15 +171,21 @@ def choose_validation(
         One of the validations.
 
     Raises:
+        ConfigError: If a validation has no such metric.
         TrialError: If the metric is not a finite number there.
 
     Example:
         >>> scores = [{"acc": 3.0}, {"acc": 5.0}, {"acc": 4.0}]
-        >>> choose_validation(scores, "acc", "maximize", "best")
+        >>> choose_validation(scores, "acc", direction="maximize", at="best")
         {'acc': 5.0}
-        >>> choose_validation(scores, "acc", "maximize", "last")
-        {'acc': 4.0}
     """
+    for scores in validations:
+        if metric not in scores:
+            raise ConfigError(
+                f"Expected `metric` to be a score that validation gives, but got "
+                f"`{metric}`{did_you_mean(metric, [*scores])} There are: "
+                f"{', '.join(scores)}. Start again in another work dir."
+            )
     chosen = validations[-1]
     if at == "best":
         choose = max if direction == "maximize" else min

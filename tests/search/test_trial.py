@@ -9,7 +9,12 @@ import time
 import pytest
 from mmengine.config import Config
 
-from mmdgdm.search.trial import TrainingTrials, TrialError, read_validations
+from mmdgdm.search.trial import (
+    CancelledTrialError,
+    TrainingTrials,
+    TrialError,
+    read_validations,
+)
 
 CFG = Config(dict(rate=0.0, test_dataloader=dict(a=1), test_cfg={}, test_evaluator={}))
 #: Notes its arguments and logs two validations, the last one with the rate it got.
@@ -29,23 +34,32 @@ lines = [dict(loss=1.0, iter=1, step=1), dict(acc=1.0, time=0.1, data_time=0.1, 
 
 @pytest.fixture
 def make(tmp_path):
-    def make(text, **more):
+    """Makes trials of a script, called with their values and the name of a folder."""
+
+    def make_trials(text, **more):
         script = tmp_path / "train.py"
         script.write_text(text)
-        return TrainingTrials(CFG, script, seed=7, **more)
+        trials = TrainingTrials(CFG, script, seed=7, **more)
 
-    return make
+        def call(values, name):
+            (tmp_path / name).mkdir()
+            with (tmp_path / name / "train.log").open("a") as log:
+                return trials(values, tmp_path / name, log)
+
+        call.cancel = trials.cancel
+        return call
+
+    return make_trials
 
 
 def test_scores_of_each_validation_are_read(make, tmp_path):
-    folder = tmp_path / "trials" / "0000"
-    scores = make(TRAIN)({"rate": 42.5}, folder)
+    scores = make(TRAIN)({"rate": 42.5}, "t")
     assert scores == [{"acc": 1.0}, {"acc": 42.5}]
-    assert (folder / "argv").read_text() == "--seed 7 --resume"
+    assert (tmp_path / "t" / "argv").read_text() == "--seed 7 --resume"
 
 
 def test_the_config_of_a_trial_has_no_test_set(make, tmp_path):
-    make(TRAIN)({"rate": 1.0}, tmp_path / "t")
+    make(TRAIN)({"rate": 1.0}, "t")
     cfg = Config.fromfile(tmp_path / "t" / "trial.py")
     assert cfg.rate == 1.0
     assert cfg.test_dataloader is cfg.test_cfg is cfg.test_evaluator is None
@@ -65,16 +79,15 @@ def test_scores_of_a_resumed_run_follow_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("raise SystemExit('error: no such data')", "^no such data; see "),
-        ("1 / 0", "^ZeroDivisionError: division by zero; see "),
-        ("raise SystemExit(3)", "^exit code 3; see "),
-        ("", "^the run did not validate; see "),
+        ("raise SystemExit('error: no such data')", "^no such data$"),
+        ("1 / 0", "^ZeroDivisionError: division by zero$"),
+        ("raise SystemExit(3)", "^exit code 3$"),
+        ("", "^the run did not validate$"),
     ],
 )
-def test_a_failed_run_tells_why_and_names_its_log(make, tmp_path, text, sentence):
-    with pytest.raises(TrialError, match=sentence) as caught:
-        make(text)({}, tmp_path / "t")
-    assert str(caught.value).endswith(str(tmp_path / "t" / "train.log"))
+def test_a_failed_run_tells_why(make, text, sentence):
+    with pytest.raises(TrialError, match=sentence):
+        make(text)({}, "t")
 
 
 SLEEP = """
@@ -106,7 +119,7 @@ def wait_for(condition):
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
 def test_a_run_that_takes_too_long_ends_with_its_children(make, tmp_path):
     with pytest.raises(TrialError, match="took more than 3 seconds"):
-        make(SLEEP, timeout=3)({}, tmp_path / "t")
+        make(SLEEP, timeout=3)({}, "t")
     pid = (tmp_path / "t" / "child").read_text()
     wait_for(lambda: not is_running(pid))
 
@@ -116,9 +129,9 @@ def test_cancelling_ends_running_trials_and_starts_no_other(make, tmp_path):
 
     def run():
         try:
-            trials({}, tmp_path / "t")
-        except TrialError as error:
-            caught.append(str(error))
+            trials({}, "t")
+        except CancelledTrialError as error:
+            caught.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -127,5 +140,5 @@ def test_cancelling_ends_running_trials_and_starts_no_other(make, tmp_path):
     thread.join(20)
     assert not thread.is_alive()
     assert len(caught) == 1
-    with pytest.raises(TrialError, match="the search was stopped"):
-        trials({}, tmp_path / "u")
+    with pytest.raises(CancelledTrialError):
+        trials({}, "u")
