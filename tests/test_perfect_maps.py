@@ -8,8 +8,7 @@ import pytest
 
 from mmdgdm.datasets import Toy
 from mmdgdm.evaluation.functional.boxes import scale_boxes
-from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
-from mmdgdm.evaluation.functional.records import make_record, read_records
+from mmdgdm.evaluation.functional.records import make_box_record
 from mmdgdm.evaluation.functional.scoremaps import (
     EVAL_SIZE,
     make_thresholds,
@@ -23,7 +22,7 @@ from mmdgdm.evaluation.stored.metadata import read_split
 def score(pairs):
     """MaxBoxAcc and MaxBoxAccV2 of (mask, boxes, (width, height)) triples."""
     records = [
-        make_record(
+        make_box_record(
             quantize_scoremap(normalize_scoremap(mask.astype(np.float64))),
             scale_boxes(np.asarray(boxes, np.float64), size, EVAL_SIZE),
             label=0,
@@ -31,8 +30,8 @@ def score(pairs):
         for mask, boxes, size in pairs
     ]
     cuts = make_thresholds(0.01)
-    metrics = summarize_boxes(read_records(records), cuts, IOU_THRESHOLDS).metrics
-    return metrics["wsol/max_box_acc"], metrics["wsol/max_box_acc_v2"]
+    metrics = summarize_boxes(records, thresholds=cuts).metrics
+    return metrics["max_box_acc"], metrics["max_box_acc_v2"]
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

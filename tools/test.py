@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import Optional
-
-from mmengine.dist import is_main_process
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
 
 from mmdgdm.apis.runner import run_test
 from mmdgdm.cli.command_line import (
@@ -79,11 +77,13 @@ def test(args: argparse.Namespace) -> None:
     enable_tta(cfg, args.tta)
     overrides.add_visualization(cfg, args.show_dir, args.show_num)
     overrides.add_scoremap_dump(cfg, args.dump_scoremaps)
-    metrics = run_test(cfg, args.checkpoint)
-    if is_main_process():
+
+    def report(metrics: Mapping[str, Any]) -> None:
         print(format_metrics(metrics))
         if args.out is not None:
             save_metrics(metrics, args.out)
+
+    run_test(cfg, args.checkpoint, report=report)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

@@ -54,8 +54,7 @@ def train(args: argparse.Namespace) -> None:
     """Train as the command line says."""
     use_safe_checkpoint_loader()
     cfg = load_run_config(args)
-    if args.seed is not None:
-        cfg.merge_from_dict({"randomness.seed": args.seed})
+    overrides.set_seed(cfg, args.seed)
     overrides.set_resume(cfg, args.resume)
     if args.amp:
         overrides.enable_amp(cfg)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
@@ -10,10 +11,12 @@ from mmengine.runner import Runner
 
 import mmdgdm.registry  # noqa: F401  its classes are then known by name
 from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
-from mmdgdm.engine.setup.config_check import check_config, check_work_dir
+from mmdgdm.engine.hooks.report_hook import ReportHook
+from mmdgdm.engine.setup.config_check import check_config
 from mmdgdm.engine.setup.overrides import leave_out_idle_workers, set_resume
 from mmdgdm.engine.setup.parts import check_parts, explain_build_errors
 from mmdgdm.engine.setup.processes import prepare_cpu_processes
+from mmdgdm.utils.argument_checks import check_output_folder
 
 
 def build_runner(cfg: Config, mode: str = "train") -> Runner:
@@ -36,7 +39,7 @@ def build_runner(cfg: Config, mode: str = "train") -> Runner:
     """
     check_config(cfg, mode)
     check_parts(cfg)
-    check_work_dir(cfg.work_dir)
+    check_output_folder("work_dir", cfg.work_dir)
     leave_out_idle_workers(cfg)
     if mode == "train" and cfg.get("resume") and cfg.get("load_from") is None:
         set_resume(cfg, "auto")
@@ -69,12 +72,19 @@ def run_training(cfg: Config) -> Runner:
     return runner
 
 
-def run_test(cfg: Config, checkpoint: str) -> dict[str, Any]:
+def run_test(
+    cfg: Config,
+    checkpoint: str,
+    *,
+    report: Callable[[Mapping[str, Any]], None] = lambda metrics: None,
+) -> dict[str, Any]:
     """Evaluate a checkpoint on the test set.
 
     Args:
         cfg: A config with ``work_dir`` set.
         checkpoint: Path or address of the checkpoint.
+        report: Called with the metrics, on the main process, before anything that
+            follows the test can fail, such as drawing.
 
     Returns:
         The metrics by name.
@@ -86,5 +96,6 @@ def run_test(cfg: Config, checkpoint: str) -> dict[str, Any]:
     cfg.load_from = checkpoint
     cfg.resume = False
     runner = build_runner(cfg, "test")
+    runner.register_hook(ReportHook(report))
     with explain_build_errors(cfg):
         return runner.test()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
 from mmengine.config import Config
@@ -88,8 +87,7 @@ def load_run_config(args: argparse.Namespace) -> Config:
     cfg = load_config(args.config)
     overrides.merge_cfg_options(cfg, args.cfg_options)
     set_launcher(cfg, args.launcher, args.local_rank)
-    stem = Path(args.config).stem
-    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs", stem))
+    overrides.set_work_dir(cfg, args.work_dir, args.config)
     return cfg
 
 

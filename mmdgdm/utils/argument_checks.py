@@ -6,7 +6,9 @@ Each returns the value, so that it can stand where the value is stored.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TypeVar, Union
 
 from mmdgdm.errors import ConfigError
@@ -125,3 +127,24 @@ def check_block_size(name: str, value: Any) -> Union[int, float]:
         f"Expected `{name}` to be a whole number >= 1, in pixels, or a share in (0, 1) "
         f"of the map's side, but got {value!r}."
     )
+
+
+def check_output_folder(name: str, path: Union[str, Path]) -> None:
+    """Make a folder that a long run will write to, and try to write in it.
+
+    Args:
+        name: The argument's name, for the message.
+        path: The folder.
+
+    Raises:
+        ConfigError: If it cannot be made or written.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"Expected `{name}` to be a folder that can be written, but {path} "
+            f"cannot: {error.strerror}."
+        ) from error

@@ -1,7 +1,7 @@
-"""Draw heatmaps and boxes on pictures: arrays in, arrays out.
+"""Draw heatmaps and boxes on images: arrays in, arrays out.
 
-Pictures are uint8 arrays (H, W, 3) in RGB order; boxes are x0, y0, x1, y1 in
-pixels of the picture.
+Images are uint8 arrays (H, W, 3) in RGB order; boxes are x0, y0, x1, y1 in
+pixels of the image.
 """
 
 from __future__ import annotations
@@ -15,34 +15,39 @@ import numpy as np
 GT_COLOR = (40, 220, 60)
 PRED_COLOR = (255, 60, 40)
 _BAND = 22
+_LONGEST_SIDE = 8192
+#: Height of a cell of a contact sheet over its width, at most.
+_TALLEST = 4
 
 
 def enlarge(image: np.ndarray, min_side: int) -> tuple[np.ndarray, float]:
-    """Enlarge a small picture so that its shorter side reaches ``min_side``.
+    """Enlarge a small image so that its shorter side reaches ``min_side``.
 
     Args:
-        image: Picture, (H, W, 3).
+        image: Image, (H, W, 3).
         min_side: Pixels wanted of the shorter side.
 
     Returns:
-        The picture, never made smaller, and the factor it grew by.
+        The image and the factor it grew by. Its longer side is at most 8192 pixels,
+        which image files can hold twice.
     """
     factor = max(1.0, min_side / min(image.shape[:2]))
+    factor = min(factor, _LONGEST_SIDE / max(image.shape[:2]))
     if factor == 1.0:
         return image, factor
     height, width = image.shape[:2]
-    size = (round(width * factor), round(height * factor))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), factor
 
 
 def overlay_heatmap(
     image: np.ndarray, scoremap: np.ndarray, alpha: float = 0.5
 ) -> np.ndarray:
-    """Blend a colour-coded map into a picture.
+    """Blend a colour-coded map into a image.
 
     Args:
-        image: Picture, (H, W, 3).
-        scoremap: Map in [0, 1] of any size; stretched over the picture.
+        image: Image, (H, W, 3).
+        scoremap: Map in [0, 1] of any size; stretched over the image.
         alpha: Weight of the colours.
 
     Returns:
@@ -63,13 +68,13 @@ def draw_boxes(
     """Draw the outlines of boxes.
 
     Args:
-        image: Picture, (H, W, 3); not changed.
+        image: Image, (H, W, 3); not changed.
         boxes: Boxes, (K, 4).
         color: RGB.
         thickness: Of the line, in pixels.
 
     Returns:
-        A new picture.
+        A new image.
     """
     out = image.copy()
     for x0, y0, x1, y1 in np.asarray(boxes).round().astype(int).tolist():
@@ -78,14 +83,14 @@ def draw_boxes(
 
 
 def add_caption(image: np.ndarray, text: str) -> np.ndarray:
-    """Put a line of text in a dark band under a picture.
+    """Put a line of text in a dark band under a image.
 
     Args:
-        image: Picture, (H, W, 3).
+        image: Image, (H, W, 3).
         text: The line; cut where it would not fit.
 
     Returns:
-        A picture that is some pixels higher.
+        A image that is some pixels higher.
     """
     band = np.full((_BAND, image.shape[1], 3), 24, np.uint8)
     while text and cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)[0][0] > (
@@ -113,18 +118,18 @@ def localization_panel(
     caption: str = "",
     min_side: int = 224,
 ) -> np.ndarray:
-    """Show the picture with its boxes beside the heatmap with the same boxes.
+    """Show the image with its boxes beside the heatmap with the same boxes.
 
     Args:
-        image: Picture, (H, W, 3).
-        scoremap: Map in [0, 1], stretched over the picture.
+        image: Image, (H, W, 3).
+        scoremap: Map in [0, 1], stretched over the image.
         gt_boxes: Ground-truth boxes (green), (K, 4); may be empty.
         pred_box: Predicted box (red), (4,).
         caption: A line of text under both.
-        min_side: Small pictures are enlarged to this.
+        min_side: Small images are enlarged to this.
 
     Returns:
-        A picture, (H', W', 3) uint8, RGB.
+        A image, (H', W', 3) uint8, RGB.
     """
     canvas, factor = enlarge(image, min_side)
     views = []
@@ -140,29 +145,26 @@ def localization_panel(
 def contact_sheet(
     panels: Sequence[np.ndarray], columns: int = 2, cell_width: int = 456
 ) -> np.ndarray:
-    """Arrange pictures in a grid, each scaled to the same width.
+    """Arrange images in a grid, each scaled to the same width; long ones to less.
 
     Args:
-        panels: Pictures, each (H, W, 3).
-        columns: Pictures in a row.
+        panels: Images, each (H, W, 3).
+        columns: Images in a row.
         cell_width: Width of a cell in pixels.
 
     Returns:
-        One picture, (H', W', 3) uint8, on white.
+        One image, (H', W', 3) uint8, on white.
 
     Raises:
-        ValueError: If there is no picture.
+        ValueError: If there is no image.
     """
     if not panels:
-        raise ValueError(
-            "Expected `panels` to hold at least one picture, but got none."
-        )
+        raise ValueError("Expected `panels` to hold at least one image, but got none.")
     cells = []
     for panel in panels:
-        height = round(panel.shape[0] * cell_width / panel.shape[1])
-        cells.append(
-            cv2.resize(panel, (cell_width, height), interpolation=cv2.INTER_AREA)
-        )
+        factor = cell_width * min(1 / panel.shape[1], _TALLEST / panel.shape[0])
+        size = [max(1, round(side * factor)) for side in panel.shape[1::-1]]
+        cells.append(cv2.resize(panel, size, interpolation=cv2.INTER_AREA))
     rows = []
     for start in range(0, len(cells), columns):
         row = cells[start : start + columns]
@@ -170,6 +172,6 @@ def contact_sheet(
         canvas = np.full((height, columns * (cell_width + 8), 3), 255, np.uint8)
         for i, cell in enumerate(row):
             left = i * (cell_width + 8)
-            canvas[: cell.shape[0], left : left + cell_width] = cell
+            canvas[: cell.shape[0], left : left + cell.shape[1]] = cell
         rows.append(canvas)
     return np.concatenate(rows)

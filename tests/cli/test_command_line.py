@@ -44,21 +44,12 @@ def test_malformed_option_is_a_usage_error(capsys):
     assert "--cfg-options: expected KEY=VALUE, but got a" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("option", "in_config", "expected"),
-    [
-        (["--work-dir", "2024_01"], "b", "2024_01"),
-        ([], "b", "b"),
-        ([], None, "work_dirs/dgdm_cub"),
-    ],
-)
-def test_work_dir_is_taken_in_order(tmp_path, option, in_config, expected):
-    config = tmp_path / "dgdm_cub.py"
-    config.write_text(f"model = dict(width=1)\nwork_dir = {in_config!r}")
-    args = _parse("--cfg-options", "model.width=3", *option)
-    args.config = str(config)
+def test_config_of_a_run_is_read_with_its_options(tmp_path):
+    (tmp_path / "a.py").write_text("model = dict(width=1)")
+    args = _parse("--cfg-options", "model.width=3", "--work-dir", "2024_01")
+    args.config = str(tmp_path / "a.py")
     cfg = load_run_config(args)
-    assert (cfg.model.width, cfg.work_dir, cfg.launcher) == (3, expected, "none")
+    assert (cfg.model.width, cfg.work_dir, cfg.launcher) == (3, "2024_01", "none")
 
 
 def test_success_is_zero(capsys):

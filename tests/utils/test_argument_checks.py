@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from mmdgdm.utils.argument_checks import (
     check_block_size,
     check_choice,
     check_non_negative,
+    check_output_folder,
     check_positive_int,
     check_share,
 )
@@ -65,3 +68,30 @@ def test_block_sizes_are_pixels_or_shares(value: object) -> None:
     assert check_block_size("block_size", 0.2) == 0.2
     with pytest.raises(ConfigError, match="`block_size` to be a whole number >= 1"):
         check_block_size("block_size", value)
+
+
+def test_a_folder_is_made(tmp_path: Path) -> None:
+    check_output_folder("work_dir", tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("file", "File exists"), ("file/runs", "Not a directory")]
+)
+def test_a_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=f"`work_dir` .*{name} cannot: {reason}"):
+        check_output_folder("work_dir", tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(dir: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(ConfigError, match="cannot: Permission denied"):
+        check_output_folder("work_dir", tmp_path)

@@ -79,5 +79,5 @@ def test_sheet_places_every_picture():
 
 
 def test_an_empty_sheet_is_refused():
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         contact_sheet([])

@@ -21,7 +21,7 @@ def test_a_sheet_keeps_order_and_colours(tmp_path):
 
 
 def test_no_picture_and_no_place_are_errors(tmp_path):
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         write_sheet(tmp_path / "sheet.jpg", [])
     with pytest.raises(ValueError, match=r"end in \.jpg or \.png"):
         write_sheet(tmp_path / "sheet.tiff", [np.zeros((4, 4, 3), np.uint8)])

@@ -26,9 +26,10 @@ class CalibrationHook(Hook):
 
     After each validation, the best thresholds of ``max_box_acc`` and ``pixel_iou`` are
     written to ``meta['wsol_thresholds']`` of the checkpoint of that moment, and of
-    those saved until the next validation. When a checkpoint is tested, metrics whose
-    ``threshold`` is not set take it from there and report their ``val_threshold/``
-    scores. A metric finds the threshold under its own prefix.
+    those saved until the next validation. In a test, metrics whose ``threshold`` is not
+    set take that of the weights in memory, which the last validation of the training
+    chose, or which the checkpoint holds that was loaded since. They report their
+    ``val_threshold/`` scores then. A metric finds its threshold under its own prefix.
 
     Args:
         use_in_test: Whether tests take the stored threshold. There is no need where
@@ -43,8 +44,15 @@ class CalibrationHook(Hook):
 
     def __init__(self, use_in_test: bool = True) -> None:
         self.use_in_test = use_in_test
+        #: Those of the weights in memory.
         self._thresholds: dict[str, float] = {}
-        self._stored: Optional[dict[str, float]] = None
+        #: Metrics whose threshold is not their own.
+        self._given: list[Any] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Forget the thresholds of weights that training starts from anew."""
+        if not runner._resume:
+            self._thresholds = {}
 
     def after_val_epoch(
         self, runner: Runner, metrics: Optional[dict[str, float]] = None
@@ -82,28 +90,29 @@ class CalibrationHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Read the thresholds of the checkpoint."""
-        meta = checkpoint.get("meta") or {}
-        self._stored = meta.get(META_KEY)
+        self._thresholds = dict((checkpoint.get("meta") or {}).get(META_KEY) or {})
 
     def before_test(self, runner: Runner) -> None:
-        """Hand the thresholds to the metrics that have none."""
-        if not self.use_in_test:
-            return
-        for metric in runner.test_evaluator.metrics:
-            name = getattr(metric, "calibrated_by", None)
-            if name is None or metric.threshold is not None:
+        """Hand the thresholds to the metrics that have none of their own."""
+        for metric in self._given:
+            metric.threshold = None
+        self._given = []
+        for metric in runner.test_evaluator.metrics if self.use_in_test else ():
+            scores = getattr(metric, "calibrated_by", ())
+            if not scores or metric.threshold is not None:
                 continue
-            name = f"{metric.prefix}/{name}"
-            threshold = (self._stored or {}).get(name)
-            if threshold is None:
+            names = [f"{metric.prefix}/{score}" for score in scores]
+            found = [name for name in names if name in self._thresholds]
+            if not found:
                 runner.logger.log(
                     logging.WARNING,
-                    f"The checkpoint holds no {name!r} from a validation: "
+                    f"The weights come with no {names[0]!r} from a validation: "
                     f"{type(metric).__name__} reports no scores at a fixed threshold.",
                 )
                 continue
-            metric.threshold = threshold
+            metric.threshold = self._thresholds[found[0]]
+            self._given.append(metric)
             runner.logger.info(
-                f"{type(metric).__name__} takes the threshold {threshold:g}, which "
-                "validation chose, from the checkpoint."
+                f"{type(metric).__name__} takes the threshold {metric.threshold:g}, "
+                f"which validation chose: {found[0]!r} of the weights."
             )

@@ -10,15 +10,21 @@ from typing import Any, Optional, Union
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import Tensor
 
-from mmdgdm.errors import ConfigError
-from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, select_scoremap
+from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
 from mmdgdm.evaluation.stored.class_scores import write_class_scores
 from mmdgdm.evaluation.stored.metadata import write_split
 from mmdgdm.evaluation.stored.scoremap_files import write_scoremap
 from mmdgdm.registry import HOOKS
+from mmdgdm.utils.argument_checks import check_output_folder
+from mmdgdm.utils.samples import (
+    get_array,
+    get_field,
+    get_gt_label,
+    get_scoremap,
+)
 
 #: Beside the maps, and read by ``tools/eval_scoremaps.py``.
 SCORES_FILE = "scores.npz"
@@ -51,11 +57,13 @@ class ScoremapDumpHook(Hook):
     def __init__(self, out_dir: Union[str, Path]) -> None:
         self.out_dir = Path(out_dir)
         self._facts: list[dict[str, Any]] = []
+        self._failure: Optional[DataError] = None
         self._cam_target = GROUND_TRUTH
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Forget an earlier test, and see which maps the metrics score."""
-        self._facts = []
+        check_output_folder("out_dir", self.out_dir)
+        self._facts, self._failure = [], None
         evaluator = getattr(runner, "test_evaluator", None)
         targets = {
             metric.cam_target
@@ -83,35 +91,42 @@ class ScoremapDumpHook(Hook):
         outputs: Optional[Sequence[Any]] = None,
     ) -> None:
         """Write the maps of a batch."""
-        for sample in outputs or ():
-            label = int(_field(sample, "gt_label").reshape(-1)[0])
-            image_id = _field(sample, "image_id")
-            scoremap = select_scoremap(
-                _field(sample, "cam"),
-                _field(sample, "cam_labels"),
-                self._cam_target,
-                label,
-                _field(sample, "pred_score"),
-            )
-            scores = normalize_scoremap(scoremap)
-            write_scoremap(self.out_dir, image_id, scores)
-            boxes = sample.get("gt_bboxes")
-            height, width = _field(sample, "ori_shape")[:2]
-            fact = dict(label=label, image_size=(int(width), int(height)))
-            fact["scores"] = _field(sample, "pred_score")
-            fact["boxes"] = None if boxes is None else boxes.cpu().tolist()
-            self._facts.append(dict(fact, image_id=image_id))
+        for sample in () if self._failure else outputs or ():
+            try:
+                self._facts.append(self._dump(sample))
+            except DataError as error:  # the test goes on, and its scores are kept
+                self._failure = error
+                runner.logger.error(f"No further score maps are stored: {error}")
+
+    def _dump(self, sample: Any) -> dict[str, Any]:
+        """Write the map of an image; return what else is stored of it."""
+        label = get_gt_label(sample)
+        image_id = get_field(sample, "image_id")
+        scoremap = get_scoremap(sample, label, cam_target=self._cam_target)
+        write_scoremap(self.out_dir, image_id, normalize_scoremap(scoremap))
+        boxes = sample.get("gt_bboxes")
+        height, width = get_field(sample, "ori_shape")[:2]
+        return {
+            "image_id": image_id,
+            "label": label,
+            "image_size": (int(width), int(height)),
+            "scores": get_array(sample, "pred_score"),
+            "boxes": None if boxes is None else boxes.cpu().tolist(),
+        }
 
     def after_test_epoch(
         self, runner: Runner, metrics: Optional[dict[str, float]] = None
     ) -> None:
         """Write scores and metadata, on the main process."""
-        gathered = all_gather_object(self._facts)
+        gathered = all_gather_object((self._facts, self._failure))
         self._facts = []
+        for _, failure in gathered:
+            if failure is not None:
+                raise failure
         if not is_main_process():
             return
         # With several processes the sampler may repeat images to fill up.
-        facts = {fact["image_id"]: fact for part in gathered for fact in part}
+        facts = {fact["image_id"]: fact for part, _ in gathered for fact in part}
         write_class_scores(
             self.out_dir / SCORES_FILE, {k: fact["scores"] for k, fact in facts.items()}
         )
@@ -123,14 +138,3 @@ class ScoremapDumpHook(Hook):
                 {k: fact["boxes"] for k, fact in facts.items()},
             )
         runner.logger.info(f"Wrote {len(facts)} score maps to {self.out_dir}.")
-
-
-def _field(sample: Any, name: str) -> Any:
-    value = sample.get(name)
-    if value is None:
-        raise ConfigError(
-            f"Expected every sample to carry `{name}` for ScoremapDumpHook: let the "
-            "test pipeline end with mmdgdm.PackWSOLInputs and the model with "
-            "mmdgdm.WSOLHead."
-        )
-    return value.detach().cpu().numpy() if isinstance(value, Tensor) else value

@@ -1,4 +1,4 @@
-"""WSOLVisualizationHook: pictures of a test run."""
+"""WSOLVisualizationHook: drawings of a test run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.evaluation.functional.names import VAL_CHOSE, split_name
-from mmdgdm.evaluation.stored.thresholds import BOX_THRESHOLD
+from mmdgdm.evaluation.functional.names import THRESHOLD, VAL_CHOSE, split_name
 from mmdgdm.registry import HOOKS, VISUALIZERS
+from mmdgdm.utils.argument_checks import check_output_folder
 from mmdgdm.utils.image_files import read_image
 
 
@@ -37,19 +37,18 @@ class WSOLVisualizationHook(Hook):
     """Write heatmaps and boxes of some test images.
 
     The images are spread evenly over the data set. They are drawn after the
-    evaluation, at ``threshold``; else at the threshold that the metric was given, if
-    any; else at the one it found best for MaxBoxAcc. Written are one file per image,
-    named after its place in the data set, ``overview.jpg`` with the first of them,
-    and ``pictures.json``, which lists the files with their ``image_id``, the ``iou``
-    of their box (``null`` without ground truth) and the ``threshold``.
+    evaluation, at ``threshold``; else at the threshold that val chose, if any; else at
+    the best one of ``max_box_acc``, or of ``pixel_iou`` with masks. Written are one
+    file per image, named after its place in the data set, ``overview.jpg`` with the
+    first of them, and ``pictures.json``, which lists the files with their ``image_id``,
+    the ``iou`` of their box (``null`` without ground truth) and the ``threshold``.
 
     Args:
-        out_dir: Folder for the pictures; made if missing.
+        out_dir: Folder for the drawings; made if missing.
         num_images: How many images to draw.
         threshold: Share of each map's maximum at which its box is taken, in
-            [0, 1); ``None`` takes the one that val chose, else the
-            best one of ``max_box_acc``.
-        sheet_images: How many pictures ``overview.jpg`` holds.
+            [0, 1); ``None`` takes that of the evaluation.
+        sheet_images: How many of them ``overview.jpg`` holds.
 
     Raises:
         ConfigError: If an argument is impossible, or there is neither a
@@ -62,6 +61,7 @@ class WSOLVisualizationHook(Hook):
         self,
         out_dir: str,
         num_images: int = 24,
+        *,
         threshold: Optional[float] = None,
         sheet_images: int = 12,
     ) -> None:
@@ -82,7 +82,17 @@ class WSOLVisualizationHook(Hook):
         self._chosen: set[int] = set()
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Choose the images."""
+        """Check what the drawing needs, and choose the images."""
+        check_output_folder("out_dir", self.out_dir)
+        metrics = getattr(getattr(runner, "test_evaluator", None), "metrics", ())
+        if self.threshold is None and not any(
+            hasattr(metric, "calibrated_by") for metric in metrics
+        ):
+            raise ConfigError(
+                "WSOLVisualizationHook draws boxes at the threshold of a metric "
+                "(mmdgdm.WSOLMetric, mmdgdm.PxAP), but `test_evaluator` has none: add "
+                "one, or set `threshold` of the hook."
+            )
         length = len(runner.test_dataloader.dataset)
         spread = np.linspace(0, length - 1, min(self.num_images, length))
         self._chosen = set(spread.round().astype(int).tolist())
@@ -124,7 +134,6 @@ class WSOLVisualizationHook(Hook):
             dict(type="mmdgdm.WSOLVisualizer", name="wsol_pictures")
         )
         classes = (runner.test_dataloader.dataset.metainfo or {}).get("classes")
-        self.out_dir.mkdir(parents=True, exist_ok=True)
         panels, entries = [], []
         for index in sorted(shots):
             sample = shots[index].sample
@@ -140,7 +149,7 @@ class WSOLVisualizationHook(Hook):
         text = json.dumps(entries, indent=2) + "\n"
         (self.out_dir / "pictures.json").write_text(text, encoding="utf-8")
         runner.logger.info(
-            f"Wrote {len(panels)} pictures at threshold {threshold:.3f} to "
+            f"Wrote {len(panels)} drawings at threshold {threshold:.3f} to "
             f"{self.out_dir}, the first of them together in {sheet}."
         )
 
@@ -148,12 +157,13 @@ class WSOLVisualizationHook(Hook):
         if self.threshold is not None:
             return self.threshold
         known = {"".join(split_name(name)[1:]): v for name, v in metrics.items()}
-        for key in (f"{VAL_CHOSE}max_box_acc", BOX_THRESHOLD):
-            if key in known:
-                return float(known[key])
+        for kind in (VAL_CHOSE, THRESHOLD):
+            for score in ("max_box_acc", "max_box_acc_v2", "pixel_iou"):
+                if kind + score in known:
+                    return float(known[kind + score])
         raise ConfigError(
-            "Expected `threshold` of WSOLVisualizationHook to be given, or a metric "
-            f"that reports {BOX_THRESHOLD!r} (mmdgdm.WSOLMetric), but got neither."
+            "The evaluation gave no threshold to draw boxes at: set `threshold` of "
+            "WSOLVisualizationHook."
         )
 
 
@@ -164,7 +174,7 @@ def _input_of(inputs: Any, place: int) -> Any:
 
 
 def _picture(inputs: Any, sample: Any) -> np.ndarray:
-    """Return the picture in RGB: the file, or the network's input without one."""
+    """Return the image in RGB: the file, or the network's input without one."""
     path = sample.get("img_path")
     if path is not None and Path(path).is_file():
         return mmcv.bgr2rgb(read_image(path))

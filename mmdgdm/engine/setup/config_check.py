@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Union
@@ -128,26 +127,6 @@ def check_config(cfg: Config, mode: str) -> None:
             "Mixed precision (`--amp`, or `optim_wrapper.type='AmpOptimWrapper'`) "
             "needs a GPU, but none is available: leave it out."
         )
-
-
-def check_work_dir(path: Union[str, Path]) -> None:
-    """Make the folder of a run's logs and checkpoints, and try to write in it.
-
-    Args:
-        path: The folder.
-
-    Raises:
-        ConfigError: If it cannot be made or written.
-    """
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"Expected `work_dir` to be a folder that can be written, but {path} "
-            f"cannot: {error.strerror}."
-        ) from error
 
 
 def type_name(part: Any) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from pathlib import Path
+from typing import Any, Optional, Union
 
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
@@ -122,6 +123,22 @@ def _check_option(cfg: Config, key: str) -> None:
     )
 
 
+def set_work_dir(
+    cfg: Config, work_dir: Optional[str], config_path: Union[str, Path]
+) -> None:
+    """Choose the output folder: the option, the config, or the config's name.
+
+    Args:
+        cfg: The config to change.
+        work_dir: The option's value.
+        config_path: Its stem names the default, ``./work_dirs/<stem>``.
+    """
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get("work_dir") is None:
+        cfg.work_dir = str(Path("work_dirs") / Path(config_path).stem)
+
+
 def leave_out_idle_workers(cfg: Config) -> None:
     """Drop the settings of worker processes from loaders that have none.
 
@@ -136,6 +153,17 @@ def leave_out_idle_workers(cfg: Config) -> None:
         if isinstance(loader, dict) and not loader.get("num_workers"):
             for key in ("persistent_workers", "prefetch_factor"):
                 loader.pop(key, None)
+
+
+def set_seed(cfg: Config, seed: Optional[int]) -> None:
+    """Fix the random seed; other settings of ``randomness`` stay.
+
+    Args:
+        cfg: The config to change.
+        seed: A seed, or ``None`` to change nothing.
+    """
+    if seed is not None:
+        cfg.randomness = {**(cfg.get("randomness") or {}), "seed": seed}
 
 
 def set_resume(cfg: Config, resume: Optional[str]) -> None:

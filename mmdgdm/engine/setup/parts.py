@@ -47,8 +47,17 @@ _DEFAULTS: dict[str, Callable[..., Any]] = {
     "optim_wrapper": OptimWrapper,
 }
 #: Keys that mmengine takes out of a part before it builds it.
-_TAKEN = {"type", "_scope_", "by_epoch", "convert_to_iter_based", "paramwise_cfg"}
-_TAKEN |= {"num_batch_per_epoch", "disable_subprocess_warning"}
+_TAKEN = frozenset(
+    [
+        "type",
+        "_scope_",
+        "by_epoch",
+        "convert_to_iter_based",
+        "paramwise_cfg",
+        "num_batch_per_epoch",
+        "disable_subprocess_warning",
+    ]
+)
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
@@ -64,36 +73,39 @@ def check_parts(cfg: Config) -> None:
     Raises:
         ConfigError: If a type is not registered, or a key is no argument of its class.
     """
-    scopes: dict[str, Optional[str]] = {}
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmengine"):
         if "runner_type" in cfg:
             _find_class(root.RUNNERS, cfg.runner_type, "runner_type", None)
-        for path, part in find_paths(cfg):
-            scope = scopes.get(path.rpartition(".")[0])
-            if isinstance(part, dict):
-                scope = part.get("_scope_", scope)
-                _check_part(path, part, scope)
-            scopes[path] = scope
+        for path, part, registry, scope in _walk(cfg):
+            if "type" in part:
+                cls = _find_class(registry, part["type"], f"{path}.type", scope)
+            else:
+                cls = _DEFAULTS[path]
+                if path == "train_cfg" and not part.get("by_epoch", True):
+                    cls = IterBasedTrainLoop
+            # Another constructor of optimizers may take keys of its own.
+            for key in () if "constructor" in part else part:
+                if key not in _TAKEN and not _takes(cls, key):
+                    raise ConfigError(_unexpected_key(key, path, cls))
 
 
-def _check_part(path: str, part: dict, scope: Optional[str]) -> None:
-    keys = [key for key in path.split(".") if not key.isdigit()]
-    registry = _REGISTRIES.get(keys[-1])
-    if keys[0] == "default_hooks" and len(keys) == 2:
-        registry = root.HOOKS
-    if "type" in part and registry is not None:
-        cls = _find_class(registry, part["type"], f"{path}.type", scope)
-    elif path in _DEFAULTS and "type" not in part:
-        cls = _DEFAULTS[path]
-        if path == "train_cfg" and not part.get("by_epoch", True):
-            cls = IterBasedTrainLoop
-    else:
-        return
-    known = _arguments(cls)
-    # Another constructor of optimizers may take keys of its own.
-    for key in () if "constructor" in part else part:
-        if "**" not in known and key not in known | _TAKEN:
-            raise ConfigError(_unexpected_key(key, path, cls))
+def _walk(
+    node: Any, path: str = "", registry: Optional[Registry] = None, scope: Any = None
+) -> Iterator[tuple[str, dict, Registry, Optional[str]]]:
+    """Each part with its path, registry and scope."""
+    is_list = isinstance(node, (list, tuple))
+    for key, value in enumerate(node) if is_list else list(node.items()):
+        inner = f"{path}.{key}" if path else str(key)
+        kind = registry if is_list or path == "default_hooks" else _REGISTRIES.get(key)
+        if not path and key in _DEFAULTS:
+            kind = kind or root.DATASETS
+        if isinstance(value, (list, tuple)):
+            yield from _walk(value, inner, kind, scope)
+        elif isinstance(value, dict):
+            own = value.get("_scope_", scope)
+            if inner in _DEFAULTS or (kind is not None and "type" in value):
+                yield inner, value, kind, own
+            yield from _walk(value, inner, kind, own)
 
 
 def _find_class(
@@ -102,10 +114,11 @@ def _find_class(
     """The class of a type, looked up as mmengine does."""
     if not isinstance(kind, str):
         return kind
-    found = None
     with registry.switch_scope_and_registry(scope) as scoped:
-        with contextlib.suppress(RuntimeError):  # a dotted name of no module
+        try:
             found = scoped.get(kind)
+        except RuntimeError:  # a dotted name of which no such module exists
+            found = None
         if found is None:
             raise ConfigError(_unknown_type(scoped, kind, path))
         return found
@@ -126,21 +139,25 @@ def _unknown_type(registry: Registry, kind: str, path: str) -> str:
     return f"{wanted}, but got `{kind}`{hint}"
 
 
-def _arguments(target: Any) -> set[str]:
-    """The names of the arguments; ``**`` where any name may be taken."""
-    try:
-        parameters = inspect.signature(target).parameters.values()
-    except (ValueError, TypeError):
-        return {"**"}
-    return {"**" if p.kind is p.VAR_KEYWORD else p.name for p in parameters}
+def _parameters(target: Any) -> dict[str, inspect.Parameter]:
+    with contextlib.suppress(ValueError, TypeError):
+        return dict(inspect.signature(target).parameters)
+    return {"kwargs": inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)}
+
+
+def _takes(cls: Callable[..., Any], key: str) -> bool:
+    """Whether a class may take an argument: one with ``**kwargs`` may take any."""
+    known = _parameters(cls)
+    any_key = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    return any_key or key in known
 
 
 def _unexpected_key(key: str, path: str, cls: Any) -> str:
     bases = inspect.getmro(cls)[:-1] if inspect.isclass(cls) else (cls,)
-    names = {name for base in bases for name in _arguments(base)} - {"**", "args"}
+    names = {name for base in bases for name in _parameters(base)}
     return (
         f"Expected the keys of `{path}` to be arguments of {cls.__name__}, but got "
-        f"`{key}`" + did_you_mean(key, sorted(names))
+        f"`{key}`" + did_you_mean(key, sorted(names - {"args", "kwargs"}))
     )
 
 
@@ -156,7 +173,7 @@ def explain_build_errors(cfg: Config) -> Iterator[None]:
         cfg: The config that the run was made from, to say which part is wrong.
 
     Raises:
-        ConfigError: In place of an error in the config, or of an import that fails.
+        ConfigError: In place of an error in the config, or of a missing package.
     """
     failed: list[tuple[Exception, Registry, Any]] = []
     build = Registry.build
@@ -178,7 +195,7 @@ def explain_build_errors(cfg: Config) -> Iterator[None]:
         if failed and failed[-1][0] is error:
             raise ConfigError(_explain(*failed[-1], cfg)) from error
         if isinstance(error, ImportError):
-            raise ConfigError(f"An import fails: {_reason(error)}") from error
+            raise ConfigError(f"A package is missing: {_reason(error)}") from error
         raise
     finally:
         Registry.build = build
@@ -186,14 +203,15 @@ def explain_build_errors(cfg: Config) -> Iterator[None]:
 
 def _explain(error: Exception, registry: Registry, part: Any, cfg: Config) -> str:
     """What went wrong in which part of the config."""
-    cls = kind = part.get("type") if isinstance(part, dict) else None
+    kind = part.get("type") if isinstance(part, dict) else None
     path = _path_of(part, cfg)
+    unexpected = _UNEXPECTED.search(str(error)) if type(error) is TypeError else None
+    cls = kind
     if isinstance(kind, str):
         try:
             cls = _find_class(registry, kind, f"{path}.type", part.get("_scope_"))
         except ConfigError as unknown:
             return str(unknown)
-    unexpected = _UNEXPECTED.search(str(error)) if type(error) is TypeError else None
     if unexpected and kind is not None and unexpected[1] in part:
         return _unexpected_key(unexpected[1], path, cls)
     name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")

@@ -96,6 +96,7 @@ def stretch(scoremap: NDArray[Any]) -> NDArray[np.float64]:
 def select_scoremap(
     cam: NDArray[Any],
     cam_labels: NDArray[Any],
+    *,
     cam_target: str,
     label: Optional[int] = None,
     scores: Optional[ArrayLike] = None,
@@ -118,7 +119,9 @@ def select_scoremap(
 
     Example:
         >>> cam = np.array([[[0.0, 4.0]], [[3.0, 1.0]]])
-        >>> select_scoremap(cam, np.array([7, 2]), "gt", label=2).tolist()
+        >>> select_scoremap(
+        ...     cam, np.array([7, 2]), cam_target="gt", label=2
+        ... ).tolist()
         [[3.0, 1.0]]
     """
     target = parse_cam_target(cam_target)

@@ -83,9 +83,27 @@ def check_iou_thresholds(iou_thresholds: Sequence[float]) -> NDArray[np.float64]
     return array
 
 
+def scored_ious(iou_thresholds: Sequence[float]) -> tuple[float, ...]:
+    """The overlaps that scores are made of: those asked for, and that of GT-known.
+
+    Args:
+        iou_thresholds: The overlaps asked for.
+
+    Returns:
+        The same, with 0.5 behind them unless it is among them.
+
+    Example:
+        >>> scored_ious((0.3, 0.7))
+        (0.3, 0.7, 0.5)
+    """
+    missing = LOC_IOU_THRESHOLD not in iou_thresholds
+    return (*iou_thresholds, *([LOC_IOU_THRESHOLD] if missing else []))
+
+
 def level_hits(
     quantized: NDArray[np.uint8],
     gt_boxes: ArrayLike,
+    *,
     iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
     box_thresholds: ArrayLike = (),
 ) -> LevelHits:
@@ -113,7 +131,9 @@ def level_hits(
         >>> quantized = np.zeros((6, 6), dtype=np.uint8)
         >>> quantized[1:4, 1:4] = 10
         >>> quantized[1, 1] = 20
-        >>> hits = level_hits(quantized, [[1, 1, 4, 4]], (0.5,), [0.0])
+        >>> hits = level_hits(
+        ...     quantized, [[1, 1, 4, 4]], iou_thresholds=(0.5,), box_thresholds=[0.0]
+        ... )
         >>> hits.maximum, np.flatnonzero(hits.single[0]).tolist()
         (20, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
         >>> hits.boxes.tolist()
@@ -183,55 +203,6 @@ def hit_counts(
     return counts
 
 
-def percentages(counts: ArrayLike, num_images: int) -> NDArray[np.float64]:
-    """Turn numbers of images into percent, as the benchmark does.
-
-    Args:
-        counts: Numbers of images, of any shape.
-        num_images: Number of all images, N.
-
-    Returns:
-        ``counts * 100.0 / N``, in that order of operations.
-
-    Raises:
-        DataError: If there is no image.
-
-    Example:
-        >>> percentages([1, 2], 3).tolist()
-        [33.333333333333336, 66.66666666666667]
-    """
-    if num_images < 1:
-        raise DataError("Expected at least one image to be scored, but got none.")
-    shares: NDArray[np.float64] = np.asarray(counts) * 100.0 / num_images
-    return shares
-
-
-def hit_curves(
-    maxima: ArrayLike, hits: NDArray[np.bool_], thresholds: ArrayLike
-) -> NDArray[np.float64]:
-    """Percent of the images that are localized, at each threshold.
-
-    Args:
-        maxima: (N,) integers, ``LevelHits.maximum`` of the images.
-        hits: (N, K, 256) bool, ``LevelHits.single`` or ``.multi`` of the images.
-        thresholds: (T,), each in [0, 1).
-
-    Returns:
-        (K, T) float64: :func:`hit_counts` as :func:`percentages`.
-
-    Raises:
-        DataError: If there is no image or the shapes do not fit.
-        ConfigError: If a threshold is not in [0, 1).
-
-    Example:
-        >>> hits = np.zeros((2, 1, 256), dtype=bool)
-        >>> hits[0, 0, :5] = True
-        >>> hit_curves([10, 255], hits, [0.0, 0.4, 0.5]).tolist()
-        [[50.0, 50.0, 0.0]]
-    """
-    return percentages(hit_counts(maxima, hits, thresholds), len(hits))
-
-
 def curve_maximum(curve: ArrayLike, thresholds: ArrayLike) -> CurveMaximum:
     """Highest value of a curve and the first threshold that reaches it.
 
@@ -257,25 +228,3 @@ def curve_maximum(curve: ArrayLike, thresholds: ArrayLike) -> CurveMaximum:
         )
     best = int(values.argmax())
     return CurveMaximum(float(values[best]), float(cuts[best]))
-
-
-def max_box_acc_v2(accuracies: Sequence[float]) -> float:
-    """MaxBoxAccV2: the mean of accuracies over IoU thresholds.
-
-    Args:
-        accuracies: One per IoU threshold, in percent, of the boxes of all contours;
-            each at its own best threshold, or all at a fixed one.
-
-    Returns:
-        The mean, in percent.
-
-    Raises:
-        DataError: If there is none.
-
-    Example:
-        >>> max_box_acc_v2([90.0, 60.0])
-        75.0
-    """
-    if len(accuracies) == 0:
-        raise DataError("Expected at least one accuracy, but got none.")
-    return float(np.mean(accuracies))

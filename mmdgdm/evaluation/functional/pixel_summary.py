@@ -19,7 +19,8 @@ CVPR 2020.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -29,29 +30,15 @@ from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.max_box_acc import curve_maximum
 from mmdgdm.evaluation.functional.names import AT_VAL, THRESHOLD, VAL_CHOSE
 from mmdgdm.evaluation.functional.pxap import (
+    NUM_EXTRA_BINS,
     ScoreHistograms,
     pixel_iou_curve,
     precision_recall_curve,
     pxap,
     score_histograms,
 )
+from mmdgdm.evaluation.functional.records import pack_record, unpack_record
 from mmdgdm.evaluation.functional.scoremaps import check_fixed_threshold
-
-
-class PixelCounts(NamedTuple):
-    """What some images add to the scores.
-
-    Attributes:
-        num_images: Number of images.
-        num_constant: Number of maps that are zero everywhere.
-        histograms: Their pixels by score.
-        fixed: Their pixels below and above the fixed threshold, if there is one.
-    """
-
-    num_images: int
-    num_constant: int
-    histograms: ScoreHistograms
-    fixed: Optional[ScoreHistograms]
 
 
 class PixelSummary(NamedTuple):
@@ -61,7 +48,7 @@ class PixelSummary(NamedTuple):
         metrics: Scores and their thresholds by name, as the module lists them.
         curves: ``pixel_precision``, ``pixel_recall`` and ``pixel_iou`` at each
             threshold, (T,) each, in percent.
-        num_constant: Number of maps that are zero everywhere.
+        num_constant: Number of maps whose pixels are all equal.
     """
 
     metrics: dict[str, float]
@@ -69,13 +56,23 @@ class PixelSummary(NamedTuple):
     num_constant: int
 
 
-def count_pixels(
+def _rows_of_cuts(
+    thresholds: NDArray[np.float64], threshold: Optional[float]
+) -> list[NDArray[np.float64]]:
+    """The thresholds that pixels are counted at: of curves, and up to the fixed one."""
+    check_fixed_threshold(threshold)
+    fixed = [] if threshold is None else [np.unique([0.0, threshold])]
+    return [thresholds, *fixed]
+
+
+def make_pixel_record(
     scores: NDArray[np.float64],
     mask: NDArray[np.uint8],
+    *,
     thresholds: NDArray[np.float64],
     threshold: Optional[float] = None,
-) -> PixelCounts:
-    """Count the pixels of one image.
+) -> bytes:
+    """Evaluate one map by its pixels.
 
     Args:
         scores: (H, W) in [0, 1], the normalised map of the ground-truth class.
@@ -84,98 +81,59 @@ def count_pixels(
         threshold: A threshold fixed elsewhere.
 
     Returns:
-        The counts.
+        The record, for :func:`summarize_pixels`.
 
     Raises:
         DataError: If the map or the mask is malformed.
         ConfigError: If thresholds are malformed.
     """
-    check_fixed_threshold(threshold)
-    fixed = None
-    if threshold is not None:
-        fixed = score_histograms(scores, mask, _fixed_cuts(threshold))
-    return PixelCounts(
-        num_images=1,
-        num_constant=int(scores.max() == 0),
-        histograms=score_histograms(scores, mask, thresholds),
-        fixed=fixed,
-    )
-
-
-def _fixed_cuts(threshold: float) -> NDArray[np.float64]:
-    """Thresholds that end with the given one."""
-    return np.unique([0.0, threshold])
-
-
-def add_counts(parts: Iterable[PixelCounts]) -> PixelCounts:
-    """Add up the counts of images; whole numbers, so that the order does not matter.
-
-    Args:
-        parts: At least one, made with the same thresholds.
-
-    Returns:
-        Their sum.
-
-    Raises:
-        DataError: If there is none.
-    """
-    total: Optional[PixelCounts] = None
-    for part in parts:
-        total = part if total is None else _add(total, part)
-    if total is None:
-        raise DataError("Expected at least one image to be scored, but got none.")
-    return total
-
-
-def _add(a: PixelCounts, b: PixelCounts) -> PixelCounts:
-    def both(x: ScoreHistograms, y: ScoreHistograms) -> ScoreHistograms:
-        return ScoreHistograms(x.positive + y.positive, x.negative + y.negative)
-
-    if (a.fixed is None) != (b.fixed is None):
-        raise DataError("Expected all or none of the counts to have a fixed threshold.")
-    return PixelCounts(
-        a.num_images + b.num_images,
-        a.num_constant + b.num_constant,
-        both(a.histograms, b.histograms),
-        both(a.fixed, b.fixed) if a.fixed is not None and b.fixed is not None else None,
+    counts = [
+        score_histograms(scores, mask, cuts)
+        for cuts in _rows_of_cuts(thresholds, threshold)
+    ]
+    is_constant = np.array([scores.min() == scores.max()])
+    return pack_record(
+        *(part.astype("<i4") for part in (is_constant, *chain.from_iterable(counts)))
     )
 
 
 def summarize_pixels(
-    counts: PixelCounts,
+    records: Sequence[bytes],
+    *,
     thresholds: NDArray[np.float64],
     threshold: Optional[float] = None,
 ) -> PixelSummary:
     """Score a data set.
 
     Args:
-        counts: The counts of all its images.
-        thresholds: (T,), as they were counted with.
-        threshold: As they were counted with.
+        records: One per image, in any order, made with the same thresholds.
+        thresholds: (T,), the thresholds of curves.
+        threshold: A threshold fixed elsewhere.
 
     Returns:
         All scores.
 
     Raises:
-        DataError: If no mask has an object pixel, or the counts do not fit.
+        DataError: If there is no record, the records do not fit, or no mask has an
+            object pixel.
     """
-    curves = precision_recall_curve(counts.histograms, thresholds)
-    overlap = pixel_iou_curve(counts.histograms, thresholds)
+    rows = _rows_of_cuts(thresholds, threshold)
+    lengths = [len(cuts) + NUM_EXTRA_BINS for cuts in rows for _ in range(2)]
+    total = _add_up(records, 1 + sum(lengths))
+    parts = np.split(total[1:], np.cumsum(lengths)[:-1])
+    histograms = ScoreHistograms(*parts[:2])
+    curves = precision_recall_curve(histograms, thresholds)
+    overlap = pixel_iou_curve(histograms, thresholds)
     best = curve_maximum(overlap, thresholds)
     metrics = {
-        "pxap": pxap(counts.histograms),
+        "pxap": pxap(histograms),
         "pixel_iou": best.value,
         f"{THRESHOLD}pixel_iou": best.threshold,
     }
-    if (threshold is None) != (counts.fixed is None):
-        raise DataError(
-            "Expected pixels to be counted at the fixed threshold, if there is one, "
-            f"but got `threshold` {threshold}."
-        )
-    if threshold is not None and counts.fixed is not None:
-        cuts = _fixed_cuts(threshold)
-        fixed = precision_recall_curve(counts.fixed, cuts)
-        metrics[f"{AT_VAL}pixel_iou"] = float(pixel_iou_curve(counts.fixed, cuts)[-1])
+    if threshold is not None:
+        counts = ScoreHistograms(*parts[2:])
+        fixed = precision_recall_curve(counts, rows[1])
+        metrics[f"{AT_VAL}pixel_iou"] = float(pixel_iou_curve(counts, rows[1])[-1])
         metrics[f"{VAL_CHOSE}pixel_iou"] = threshold
         metrics[f"{AT_VAL}pixel_precision"] = float(fixed.precision[-1])
         metrics[f"{AT_VAL}pixel_recall"] = float(fixed.recall[-1])
@@ -184,4 +142,21 @@ def summarize_pixels(
         "pixel_recall": curves.recall,
         "pixel_iou": overlap,
     }
-    return PixelSummary(metrics, named, counts.num_constant)
+    return PixelSummary(metrics, named, int(total[0]))
+
+
+def _add_up(records: Sequence[bytes], length: int) -> NDArray[np.int64]:
+    """Sum records; of whole numbers, so that their order does not matter."""
+    if not records:
+        raise DataError("No image was scored: there is no record.")
+    total = np.zeros(length, dtype=np.int64)
+    for record in records:
+        counts = unpack_record(record).view("<i4")
+        if len(counts) != length:
+            raise DataError(
+                f"Expected records of {length} counts, one for each score between "
+                f"the thresholds, but got one of {len(counts)}: all images must be "
+                "counted with the thresholds that they are scored with."
+            )
+        total += counts
+    return total

@@ -1,15 +1,15 @@
-"""One compact record per image, from which all box scores follow.
+"""One compact record per image, from which all scores follow.
 
 A record holds what localization said about an image, not a score: so processes can
-exchange records of a few hundred bytes, and thresholds, groups and curves are chosen
-afterwards.
+exchange records of a few hundred bytes, a kilobyte or two for masks, and thresholds,
+groups and curves are chosen afterwards.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from mmdgdm.evaluation.functional.level_ranks import NUM_LEVELS
 from mmdgdm.evaluation.functional.max_box_acc import (
     IOU_THRESHOLDS,
     level_hits,
+    scored_ious,
 )
 from mmdgdm.evaluation.functional.scoremaps import (
     check_fixed_threshold,
@@ -28,7 +29,7 @@ from mmdgdm.evaluation.functional.scoremaps import (
 
 _NUM_BYTES = NUM_LEVELS // 8
 _NO_RANK = -1
-_HEADER = 6
+_HEADER = 7
 
 
 class BoxTable(NamedTuple):
@@ -41,6 +42,7 @@ class BoxTable(NamedTuple):
             falling score, from 0; ``None`` if the records hold none.
         object_areas: (N,) int64, pixels of the largest ground-truth box at the
             size of evaluation.
+        is_constant: (N,) bool, whether all pixels of the quantised map are equal.
         single: (N, K, 32) uint8, packed bits of ``LevelHits.single``.
         multi: (N, K, 32) uint8, packed bits of ``LevelHits.multi``.
         areas: (N, B, 3) int32, ``cover_areas`` at each threshold of coverage.
@@ -50,6 +52,7 @@ class BoxTable(NamedTuple):
     labels: NDArray[np.int64]
     ranks: Optional[NDArray[np.int64]]
     object_areas: NDArray[np.int64]
+    is_constant: NDArray[np.bool_]
     single: NDArray[np.uint8]
     multi: NDArray[np.uint8]
     areas: NDArray[np.int32]
@@ -77,52 +80,78 @@ def coverage_thresholds(threshold: Optional[float] = None) -> NDArray[np.float64
     return np.append(COVERAGE_THRESHOLDS, threshold)
 
 
-def make_record(
+def pack_record(*parts: NDArray[Any]) -> bytes:
+    """Make a record of arrays, for processes to exchange.
+
+    Args:
+        parts: What it holds, of fixed types and shapes.
+
+    Returns:
+        Their compressed bytes, one after the other.
+    """
+    return zlib.compress(b"".join(part.tobytes() for part in parts))
+
+
+def unpack_record(record: bytes) -> NDArray[np.uint8]:
+    """The bytes of a record.
+
+    Args:
+        record: From :func:`pack_record`.
+
+    Returns:
+        All that its parts held, to be viewed as their types.
+    """
+    return np.frombuffer(zlib.decompress(record), dtype=np.uint8)
+
+
+def make_box_record(
     quantized: NDArray[np.uint8],
     gt_boxes: NDArray[np.int64],
+    *,
     label: int,
     rank: Optional[int] = None,
     iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
     threshold: Optional[float] = None,
 ) -> bytes:
-    """Evaluate one map.
+    """Evaluate one map by its boxes.
 
     Args:
         quantized: (H, W) uint8, the quantised map of the ground-truth class.
         gt_boxes: (M, 4) integers in the map's pixels, M >= 1.
         label: Ground-truth class.
         rank: Place of that class by score, from ``label_rank``, if known.
-        iou_thresholds: Overlaps that a box must reach.
+        iou_thresholds: Overlaps that a box must reach; 0.5 is added.
         threshold: A threshold fixed elsewhere at which coverage is wanted.
 
     Returns:
-        The record, for :func:`read_records`.
+        The record, for :func:`read_box_records`.
 
     Raises:
         DataError: If the map or the boxes are malformed.
         ConfigError: If a threshold is out of range.
     """
     hits = level_hits(
-        quantized, gt_boxes, iou_thresholds, coverage_thresholds(threshold)
+        quantized,
+        gt_boxes,
+        iou_thresholds=scored_ious(iou_thresholds),
+        box_thresholds=coverage_thresholds(threshold),
     )
     areas = cover_areas(hits.boxes, gt_boxes).astype("<i4")
     sides = np.asarray(gt_boxes)[:, 2:] - np.asarray(gt_boxes)[:, :2] + 1
-    header = np.array(
-        [
-            len(hits.single),
-            len(areas),
-            hits.maximum,
-            label,
-            _NO_RANK if rank is None else rank,
-            sides.prod(axis=1).max(),
-        ],
-        dtype="<i4",
+    header = [
+        *(len(hits.single), len(areas), hits.maximum, label),
+        *(_NO_RANK if rank is None else rank, sides.prod(axis=1).max()),
+        hits.maximum == quantized.min(),
+    ]
+    return pack_record(
+        np.array(header, dtype="<i4"),
+        np.packbits(hits.single),
+        np.packbits(hits.multi),
+        areas,
     )
-    parts = [header, np.packbits(hits.single), np.packbits(hits.multi), areas]
-    return zlib.compress(b"".join(part.tobytes() for part in parts))
 
 
-def read_records(records: Sequence[bytes]) -> BoxTable:
+def read_box_records(records: Sequence[bytes]) -> BoxTable:
     """Unpack records into a table.
 
     Args:
@@ -156,6 +185,7 @@ def read_records(records: Sequence[bytes]) -> BoxTable:
         labels=header[:, 3],
         ranks=None if unranked else ranks,
         object_areas=header[:, 5],
+        is_constant=header[:, 6] != 0,
         single=bits[:, 0],
         multi=bits[:, 1],
         areas=areas.reshape(len(records), num_boxes, 3),
@@ -164,10 +194,10 @@ def read_records(records: Sequence[bytes]) -> BoxTable:
 
 def _unpack_rows(records: Sequence[bytes]) -> NDArray[np.uint8]:
     """Decompress records into one row each."""
-    first = np.frombuffer(zlib.decompress(records[0]), dtype=np.uint8)
+    first = unpack_record(records[0])
     rows = np.empty((len(records), len(first)), dtype=np.uint8)
     for row, record in zip(rows, records):
-        data = np.frombuffer(zlib.decompress(record), dtype=np.uint8)
+        data = unpack_record(record)
         if data.shape != first.shape or (data[:8] != first[:8]).any():
             raise DataError(
                 "Expected all records to be made with the same numbers of IoU "
@@ -182,22 +212,21 @@ def _unpack_rows(records: Sequence[bytes]) -> NDArray[np.uint8]:
 def hits_at(
     maxima: ArrayLike, bits: NDArray[np.uint8], threshold: float
 ) -> NDArray[np.bool_]:
-    """Which images are localized at one threshold.
+    """Which images are localized at one threshold, by one rule.
 
     Args:
         maxima: (N,) integers, ``BoxTable.maxima``.
-        bits: (N, K, 32) uint8, ``BoxTable.single`` or ``.multi``.
+        bits: (N, 32) uint8, one column of ``BoxTable.single`` or ``.multi``.
         threshold: In [0, 1).
 
     Returns:
-        (N, K) bool.
+        (N,) bool.
 
     Raises:
         ConfigError: If ``threshold`` is not in [0, 1).
     """
-    tops = np.asarray(maxima)
     level_of = [int(threshold_levels([threshold], top)[0]) for top in range(NUM_LEVELS)]
-    levels = np.array(level_of)[tops]
-    chosen = np.take_along_axis(bits, (levels // 8)[:, None, None], axis=2)[:, :, 0]
-    hits: NDArray[np.bool_] = (chosen >> (7 - levels % 8)[:, None] & 1).astype(np.bool_)
+    levels = np.array(level_of)[np.asarray(maxima)]
+    chosen = np.take_along_axis(bits, (levels // 8)[:, None], axis=1)[:, 0]
+    hits: NDArray[np.bool_] = (chosen >> (7 - levels % 8) & 1).astype(np.bool_)
     return hits

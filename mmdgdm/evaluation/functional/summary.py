@@ -40,30 +40,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.functional.coverage import (
-    COVERAGE_THRESHOLDS,
-    mean_coverage,
-)
-from mmdgdm.evaluation.functional.localization import localization_counts
+from mmdgdm.evaluation.functional.coverage import COVERAGE_THRESHOLDS, mean_coverage
 from mmdgdm.evaluation.functional.max_box_acc import (
+    IOU_THRESHOLDS,
     LOC_IOU_THRESHOLD,
     CurveMaximum,
     check_iou_thresholds,
     curve_maximum,
     hit_counts,
-    max_box_acc_v2,
-    percentages,
+    scored_ious,
 )
-from mmdgdm.evaluation.functional.names import (
-    AT_VAL,
-    THRESHOLD,
-    VAL_CHOSE,
-    metric_name,
-)
+from mmdgdm.evaluation.functional.names import AT_VAL, THRESHOLD, VAL_CHOSE, metric_name
 from mmdgdm.evaluation.functional.records import (
     BoxTable,
     coverage_thresholds,
     hits_at,
+    read_box_records,
 )
 from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, check_fixed_threshold
 
@@ -83,7 +75,7 @@ class BoxSummary(NamedTuple):
         by_class: Of each class that occurs, its number of ``images`` and its
             scores at the thresholds of ``metrics``.
         by_size: The same for small, medium and large objects.
-        num_constant: Number of maps that are zero everywhere.
+        num_constant: Number of maps whose pixels are all equal.
     """
 
     metrics: dict[str, float]
@@ -101,7 +93,7 @@ def check_box_settings(
     """Check what scores are asked for.
 
     Args:
-        iou_thresholds: Overlaps, all different; 0.5 must be among them.
+        iou_thresholds: Overlaps, all different.
         topk: Numbers of best classes, each at least 1.
         threshold: A threshold fixed elsewhere, in [0, 1), or ``None``.
 
@@ -109,11 +101,6 @@ def check_box_settings(
         ConfigError: If one is malformed; names the argument.
     """
     check_iou_thresholds(iou_thresholds)
-    if LOC_IOU_THRESHOLD not in iou_thresholds:
-        raise ConfigError(
-            f"Expected `iou_thresholds` to hold {LOC_IOU_THRESHOLD}, which "
-            f"GT-known is defined at, but got {iou_thresholds!r}."
-        )
     if len({metric_name("", iou=iou) for iou in iou_thresholds}) < len(iou_thresholds):
         raise ConfigError(
             "Expected `iou_thresholds` to differ in six digits, by which scores are "
@@ -129,20 +116,21 @@ def check_box_settings(
 
 
 def summarize_boxes(
-    table: BoxTable,
+    records: Sequence[bytes],
+    *,
     thresholds: NDArray[np.float64],
-    iou_thresholds: Sequence[float],
+    iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
     topk: Sequence[int] = (),
     threshold: Optional[float] = None,
 ) -> BoxSummary:
     """Score a data set.
 
     Args:
-        table: The records of its images, made for the same ``iou_thresholds`` and
+        records: One per image, in any order, made for the same ``iou_thresholds`` and
             ``threshold``.
         thresholds: (T,), the thresholds of curves, from ``make_thresholds``.
-        iou_thresholds: The K overlaps d; 0.5 among them.
-        topk: The values of k; the records must hold ranks then.
+        iou_thresholds: The overlaps of ``max_box_acc_P`` and ``max_box_acc_v2``.
+        topk: The values of K; the records must hold ranks then.
         threshold: A threshold fixed elsewhere.
 
     Returns:
@@ -150,45 +138,51 @@ def summarize_boxes(
 
     Raises:
         ConfigError: If an argument is malformed.
-        DataError: If the records do not fit the arguments.
+        DataError: If there is no record, or the records do not fit the arguments.
     """
     check_box_settings(iou_thresholds, topk, threshold)
-    _check_table(table, len(iou_thresholds), topk, threshold)
-    curves = _curves(table, thresholds, iou_thresholds, topk)
+    table = read_box_records(records)
+    _check_table(table, len(scored_ious(iou_thresholds)), topk, threshold)
+    rules = _rules(table, iou_thresholds, topk)
+    curves = {name: _curve(table, rule, thresholds) for name, rule in rules.items()}
     best = {name: curve_maximum(curve, thresholds) for name, curve in curves.items()}
-    facts = _image_facts(table, best, iou_thresholds, topk, threshold)
-    everything = np.arange(len(table.maxima))
-    metrics = _score(facts, everything, iou_thresholds)
+    right, areas, coverage_threshold = _image_facts(table, rules, best, threshold)
+    right.update({metric_name("cls", k=k): _correct(table, k) for k in topk})
+    v2_names = [metric_name("max_box_acc_v2", iou=iou) for iou in iou_thresholds]
+
+    def score(places: NDArray[np.int64]) -> dict[str, float]:
+        return _score(right, areas, places, v2_names)
+
+    metrics = score(np.arange(len(table.maxima)))
     del metrics["images"]
-    sizes = np.searchsorted(
-        np.array(SIZE_LIMITS) * EVAL_SIZE[0] * EVAL_SIZE[1], table.object_areas
-    )
-    by_size = {}
-    for place, name in enumerate(SIZE_NAMES):
-        scores = _score(facts, np.flatnonzero(sizes == place), iou_thresholds)
-        by_size[name] = scores
-        for at in ("", AT_VAL):
-            if f"{at}gt_known" in scores:
-                metrics[f"{at}gt_known_{name}"] = scores[f"{at}gt_known"]
+    limits = np.array(SIZE_LIMITS) * EVAL_SIZE[0] * EVAL_SIZE[1]
+    sizes = np.searchsorted(limits, table.object_areas)
+    by_size = {
+        name: score(np.flatnonzero(sizes == k)) for k, name in enumerate(SIZE_NAMES)
+    }
+    for size, scores in by_size.items():
+        for name in ("gt_known", f"{AT_VAL}gt_known"):
+            if name in scores:
+                metrics[f"{name}_{size}"] = scores[name]
     order = np.argsort(table.labels, kind="stable")
     labels, starts = np.unique(table.labels[order], return_index=True)
-    by_class = {
-        int(label): _score(facts, places, iou_thresholds)
-        for label, places in zip(labels, np.split(order, starts[1:]))
-    }
-    metrics.update(_thresholds_of(best, facts.coverage_threshold, threshold))
-    return BoxSummary(
-        metrics, curves, by_class, by_size, int((table.maxima == 0).sum())
-    )
+    groups = zip(labels, np.split(order, starts[1:]))
+    by_class = {int(label): score(places) for label, places in groups}
+    metrics.update({f"{THRESHOLD}{name}": at.threshold for name, at in best.items()})
+    metrics[f"{THRESHOLD}box_area_ratio"] = coverage_threshold
+    if threshold is not None:
+        metrics[f"{VAL_CHOSE}max_box_acc"] = threshold
+    num_constant = int(table.is_constant.sum())
+    return BoxSummary(metrics, curves, by_class, by_size, num_constant)
 
 
 def _check_table(
-    table: BoxTable, num_deltas: int, topk: Sequence[int], threshold: Optional[float]
+    table: BoxTable, num_ious: int, topk: Sequence[int], threshold: Optional[float]
 ) -> None:
     num_thresholds = len(coverage_thresholds(threshold))
-    if table.single.shape[1] != num_deltas or table.areas.shape[1] != num_thresholds:
+    if table.single.shape[1] != num_ious or table.areas.shape[1] != num_thresholds:
         raise DataError(
-            f"Expected records of {num_deltas} IoU thresholds and {num_thresholds} "
+            f"Expected records of {num_ious} IoU thresholds and {num_thresholds} "
             f"coverage thresholds, but got {table.single.shape[1]} and "
             f"{table.areas.shape[1]}."
         )
@@ -199,121 +193,93 @@ def _check_table(
         )
 
 
-def _correct(table: BoxTable, topk: Sequence[int]) -> dict[int, NDArray[np.bool_]]:
-    """Whether the class of each image is among the k best, by k."""
-    if table.ranks is None:
-        return {}
-    return {k: table.ranks < k for k in topk}
+class _Rule(NamedTuple):
+    """When an image counts: a box is right, and perhaps the class.
+
+    Attributes:
+        bits: (N, 32) uint8, packed hits of the box at each level.
+        correct: (N,) bool, whether the class is right; ``None`` where any is.
+    """
+
+    bits: NDArray[np.uint8]
+    correct: Optional[NDArray[np.bool_]] = None
 
 
-def _curves(
-    table: BoxTable,
-    thresholds: NDArray[np.float64],
-    iou_thresholds: Sequence[float],
-    topk: Sequence[int],
-) -> dict[str, NDArray[np.float64]]:
-    """The curve of each localization score over thresholds."""
-    correct = _correct(table, topk)
-    counts: dict[str, NDArray[np.int64]] = {}
+def _correct(table: BoxTable, k: int) -> NDArray[np.bool_]:
+    """Whether the class of each image is among the k best."""
+    return np.asarray(table.ranks) < k
 
-    def add(name: str, more: NDArray[np.int64]) -> None:
-        counts[name] = counts.get(name, 0) + more
 
-    loc = list(iou_thresholds).index(LOC_IOU_THRESHOLD)
+def _rules(
+    table: BoxTable, iou_thresholds: Sequence[float], topk: Sequence[int]
+) -> dict[str, _Rule]:
+    """The rule of each localization score."""
+    ious = scored_ious(iou_thresholds)
+    known = _Rule(table.single[:, ious.index(LOC_IOU_THRESHOLD)])
+    rules = {"gt_known": known, "max_box_acc": known}
+    for k in topk:
+        rules[metric_name("loc", k=k)] = _Rule(known.bits, _correct(table, k))
+    for place, iou in enumerate(iou_thresholds):
+        if iou != LOC_IOU_THRESHOLD:  # which is max_box_acc itself
+            rules[metric_name("max_box_acc", iou=iou)] = _Rule(table.single[:, place])
+        rules[metric_name("max_box_acc_v2", iou=iou)] = _Rule(table.multi[:, place])
+    return rules
+
+
+def _curve(
+    table: BoxTable, rule: _Rule, thresholds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Percent of the images that count, at each threshold."""
+    counts = np.zeros(len(thresholds), dtype=np.int64)
     for start in range(0, len(table.maxima), _CHUNK):
         part = slice(start, start + _CHUNK)
-        maxima = table.maxima[part]
-        single, multi = _unpack(table.single[part]), _unpack(table.multi[part])
-        add("gt_known", localization_counts(maxima, single[:, loc], thresholds))
-        for top, right in correct.items():
-            more = localization_counts(maxima, single[:, loc], thresholds, right[part])
-            add(metric_name("loc", k=top), more)
-        single_counts = hit_counts(maxima, single, thresholds)
-        multi_counts = hit_counts(maxima, multi, thresholds)
-        add("max_box_acc", single_counts[loc])
-        for k, delta in enumerate(iou_thresholds):
-            if k != loc:  # which is max_box_acc itself
-                add(metric_name("max_box_acc", iou=delta), single_counts[k])
-            add(metric_name("max_box_acc_v2", iou=delta), multi_counts[k])
-    return {
-        name: percentages(count, len(table.maxima)) for name, count in counts.items()
-    }
-
-
-def _unpack(bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return np.unpackbits(bits, axis=2).view(np.bool_)
-
-
-class _ImageFacts(NamedTuple):
-    """What each score counts, one entry per image, by the name of the score."""
-
-    right: dict[str, NDArray[np.bool_]]
-    areas: dict[str, NDArray[np.int32]]
-    coverage_threshold: float
+        hits = np.unpackbits(rule.bits[part], axis=1).view(np.bool_)
+        if rule.correct is not None:
+            hits &= rule.correct[part, None]
+        counts += hit_counts(table.maxima[part], hits[:, None], thresholds)[0]
+    # The benchmark's order of operations.
+    return np.asarray(counts * 100.0 / len(table.maxima))
 
 
 def _image_facts(
     table: BoxTable,
+    rules: dict[str, _Rule],
     best: dict[str, CurveMaximum],
-    iou_thresholds: Sequence[float],
-    topk: Sequence[int],
     threshold: Optional[float],
-) -> _ImageFacts:
-    correct = _correct(table, topk)
-    right: dict[str, NDArray[np.bool_]] = {}
-    cuts_of = {"": {name: point.threshold for name, point in best.items()}}
-    if threshold is not None:
-        cuts_of[AT_VAL] = dict.fromkeys(best, threshold)
-    loc = list(iou_thresholds).index(LOC_IOU_THRESHOLD)
-    for at, cuts in cuts_of.items():
-        known = hits_at(table.maxima, table.single, cuts["gt_known"])[:, loc]
-        right[f"{at}gt_known"] = right[f"{at}max_box_acc"] = known
-        for k, kept in correct.items():
-            name = metric_name("loc", k=k)
-            hits = hits_at(table.maxima, table.single, cuts[name])[:, loc]
-            right[f"{at}{name}"] = kept & hits
-        for place, delta in enumerate(iou_thresholds):
-            kinds = {"max_box_acc": table.single, "max_box_acc_v2": table.multi}
-            for kind, bits in kinds.items():
-                name = metric_name(kind, iou=delta)
-                if name in cuts:
-                    hits = hits_at(table.maxima, bits, cuts[name])
-                    right[f"{at}{name}"] = hits[:, place]
-    right.update({metric_name("cls", k=k): kept for k, kept in correct.items()})
+) -> tuple[dict[str, NDArray[np.bool_]], dict[str, NDArray[np.int32]], float]:
+    """What each score counts, image by image, and the threshold of coverage."""
     nearest = int(np.abs(COVERAGE_THRESHOLDS - best["max_box_acc"].threshold).argmin())
     areas = {"": table.areas[:, nearest]}
+    cuts_of = {"": {name: point.threshold for name, point in best.items()}}
     if threshold is not None:
         areas[AT_VAL] = table.areas[:, -1]
-    return _ImageFacts(right, areas, float(COVERAGE_THRESHOLDS[nearest]))
+        cuts_of[AT_VAL] = dict.fromkeys(best, threshold)
+    right = {}
+    for at, cuts in cuts_of.items():
+        for name, rule in rules.items():
+            hits = hits_at(table.maxima, rule.bits, cuts[name])
+            known = hits if rule.correct is None else hits & rule.correct
+            right[f"{at}{name}"] = known
+    return right, areas, float(COVERAGE_THRESHOLDS[nearest])
 
 
 def _score(
-    facts: _ImageFacts, places: NDArray[np.int64], iou_thresholds: Sequence[float]
+    right: dict[str, NDArray[np.bool_]],
+    areas: dict[str, NDArray[np.int32]],
+    places: NDArray[np.int64],
+    v2_names: Sequence[str],
 ) -> dict[str, float]:
     """The scores of some of the images; of none, only their number."""
     scores: dict[str, float] = {"images": len(places)}
     if len(places) == 0:
         return scores
-    for name, right in facts.right.items():
-        scores[name] = float(percentages(int(right[places].sum()), len(places)))
-    for at, areas in facts.areas.items():
-        names = [metric_name("max_box_acc_v2", iou=delta) for delta in iou_thresholds]
-        parts = [scores[f"{at}{name}"] for name in names]
-        scores[f"{at}max_box_acc_v2"] = max_box_acc_v2(parts)
-        coverage = mean_coverage(areas[places])
+    for name, known in right.items():
+        scores[name] = int(known[places].sum()) * 100.0 / len(places)
+    for at, covered in areas.items():
+        parts = [scores[f"{at}{name}"] for name in v2_names]
+        scores[f"{at}max_box_acc_v2"] = float(np.mean(parts))
+        coverage = mean_coverage(covered[places])
         scores[f"{at}box_area_ratio"] = coverage.area_ratio
         scores[f"{at}over_coverage"] = coverage.over
         scores[f"{at}under_coverage"] = coverage.under
     return scores
-
-
-def _thresholds_of(
-    best: dict[str, CurveMaximum],
-    coverage_threshold: float,
-    threshold: Optional[float],
-) -> dict[str, float]:
-    entries = {f"{THRESHOLD}{name}": point.threshold for name, point in best.items()}
-    entries[f"{THRESHOLD}box_area_ratio"] = coverage_threshold
-    if threshold is not None:
-        entries[f"{VAL_CHOSE}max_box_acc"] = threshold
-    return entries

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmdgdm.evaluation.functional.max_box_acc import LOC_IOU_THRESHOLD
+import numpy as np
+
+from mmdgdm.evaluation.functional.max_box_acc import (
+    LOC_IOU_THRESHOLD,
+    curve_maximum,
+)
 from mmdgdm.evaluation.functional.names import (
-    AT_VAL,
     THRESHOLD,
     VAL_CHOSE,
+    metric_name,
     split_name,
 )
 from mmdgdm.evaluation.metrics.wsol_metric import WSOLMetric
+from mmdgdm.evaluation.stored.thresholds import BOX_THRESHOLDS
 from mmdgdm.registry import METRICS
-
-#: The scores of MaxBoxAcc over all images.
-_NAMES = frozenset(
-    f"{before}max_box_acc" for before in ("", THRESHOLD, AT_VAL, VAL_CHOSE)
-)
 
 
 @METRICS.register_module()
@@ -51,8 +52,10 @@ class MaxBoxAcc(WSOLMetric):
         Returns:
             The score in percent and its threshold, by name.
         """
-        metrics = super().compute_metrics(results)
-        return {name: value for name, value in metrics.items() if name in _NAMES}
+        metrics = self.summarize(results).metrics
+        return {
+            k: v for k, v in metrics.items() if split_name(k).score == "max_box_acc"
+        }
 
 
 @METRICS.register_module()
@@ -62,6 +65,10 @@ class MaxBoxAccV2(WSOLMetric):
     Computed as by :class:`WSOLMetric`, of whose scores it reports ``max_box_acc_v2``,
     ``max_box_acc_v2_P`` with their thresholds and, with ``threshold``, what they are
     there. Samples need no ``pred_score``.
+
+    ``threshold/max_box_acc_v2`` is the one at which the mean over the IoUs is highest:
+    the one for test where this metric validates alone. Where ``max_box_acc`` is
+    validated too, its threshold is taken, as for all box scores.
 
     Source: Choe et al., Evaluation for Weakly Supervised Object Localization:
     Protocol, Metrics, and Datasets, TPAMI 2022.
@@ -73,6 +80,8 @@ class MaxBoxAccV2(WSOLMetric):
     Raises:
         ConfigError: If an argument is out of range.
     """
+
+    calibrated_by = BOX_THRESHOLDS
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(topk=(), **kwargs)
@@ -86,9 +95,18 @@ class MaxBoxAccV2(WSOLMetric):
         Returns:
             The scores in percent and their thresholds, by name.
         """
-        metrics = super().compute_metrics(results)
-        return {
-            name: value
-            for name, value in metrics.items()
-            if split_name(name).score.startswith("max_box_acc_v2")
+        name = "max_box_acc_v2"
+        summary = self.summarize(results)
+        curves = [
+            summary.curves[metric_name(name, iou=iou)] for iou in self.iou_thresholds
+        ]
+        best = curve_maximum(np.mean(curves, axis=0), self.thresholds)
+        metrics = {name: summary.metrics[name], f"{THRESHOLD}{name}": best.threshold}
+        if self.threshold is not None:
+            metrics[f"{VAL_CHOSE}{name}"] = self.threshold
+        parts = {
+            k: v
+            for k, v in summary.metrics.items()
+            if split_name(k).score.startswith(name)
         }
+        return {**metrics, **parts}

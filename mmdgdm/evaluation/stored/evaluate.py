@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -19,17 +19,15 @@ from numpy.typing import NDArray
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.localization import label_rank
-from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS, percentages
+from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
 from mmdgdm.evaluation.functional.metadata import Box
 from mmdgdm.evaluation.functional.names import PREFIX, metric_name
 from mmdgdm.evaluation.functional.pixel_summary import (
-    PixelCounts,
-    add_counts,
-    count_pixels,
+    make_pixel_record,
     summarize_pixels,
 )
 from mmdgdm.evaluation.functional.pxap import merge_masks
-from mmdgdm.evaluation.functional.records import make_record, read_records
+from mmdgdm.evaluation.functional.records import make_box_record
 from mmdgdm.evaluation.functional.scoremaps import (
     DEFAULT_INTERVAL,
     EVAL_SIZE,
@@ -41,8 +39,8 @@ from mmdgdm.evaluation.stored.class_scores import read_class_scores
 from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
 from mmdgdm.evaluation.stored.scoremap_files import find_scoremaps, read_scoremap
 from mmdgdm.evaluation.stored.thresholds import (
-    BOX_THRESHOLD,
-    MASK_THRESHOLD,
+    BOX_THRESHOLDS,
+    MASK_THRESHOLDS,
     read_threshold,
 )
 from mmdgdm.utils.image_files import read_mask
@@ -62,7 +60,7 @@ class EvaluationSettings:
 
     Attributes:
         interval: Distance between the thresholds of curves.
-        iou_thresholds: Overlaps; 0.5 among them.
+        iou_thresholds: Overlaps of MaxBoxAccV2.
         topk: Numbers of best classes, where class scores are at hand.
         threshold: A threshold in [0, 1) fixed elsewhere, such as on val.
     """
@@ -88,10 +86,8 @@ class _Job(NamedTuple):
 class _Outcome(NamedTuple):
     """What some images gave."""
 
-    num_images: int
-    num_resized: int
     records: list[bytes]
-    pixels: Optional[PixelCounts]
+    num_resized: int
 
 
 def evaluate_scoremaps(
@@ -141,30 +137,26 @@ def evaluate_scoremaps(
     _check_arguments(settings, workers)
     split = read_split(metadata)
     if threshold is not None:
-        metric = BOX_THRESHOLD if split.masks is None else MASK_THRESHOLD
-        settings = replace(settings, threshold=read_threshold(threshold, metric))
-    thresholds = make_thresholds(settings.interval)
+        names = BOX_THRESHOLDS if split.masks is None else MASK_THRESHOLDS
+        settings = replace(settings, threshold=read_threshold(threshold, names))
     _check_mask_root(split, metadata, mask_root)
     jobs, missing = _make_jobs(
         split, scoremap_root, scores, settings.topk, allow_missing
     )
     root = None if mask_root is None else Path(mask_root)
-    work = partial(_evaluate_chunk, settings, root)
-    outcomes, done = [], 0
-    for outcome in _run(work, jobs, workers):
-        outcomes.append(outcome)
-        done += outcome.num_images
-        progress(done, len(jobs))
-    if split.masks is None:
-        topk = () if scores is None else settings.topk
-        result, num_constant = _box_result(outcomes, settings, thresholds, topk)
-    else:
-        result, num_constant = _mask_result(outcomes, settings, thresholds, jobs)
+    records: list[bytes] = []
+    num_resized = 0
+    for outcome in _run(partial(_evaluate_chunk, settings, root), jobs, workers):
+        records += outcome.records
+        num_resized += outcome.num_resized
+        progress(len(records), len(jobs))
+    make = _box_result if split.masks is None else _mask_result
+    result, num_constant = make(records, settings, jobs)
     result["evaluated"] = {
         "images": len(jobs),
         "classes": len({job.label for job in jobs}),
         "missing": missing,
-        "resized": sum(outcome.num_resized for outcome in outcomes),
+        "resized": num_resized,
         "constant": num_constant,
         "scoremap_root": str(scoremap_root),
         "metadata": str(metadata),
@@ -298,35 +290,37 @@ def _use_one_thread() -> None:
 def _evaluate_chunk(
     settings: EvaluationSettings, mask_root: Optional[Path], jobs: list[_Job]
 ) -> _Outcome:
-    thresholds = make_thresholds(settings.interval)
-    records, pixels, num_resized = [], [], 0
+    records, num_resized = [], 0
     for job in jobs:
         try:
             stored = read_scoremap(job.path)
-            if mask_root is not None:
-                mask = _read_mask(mask_root, job)
-                pixels.append(
-                    count_pixels(stored.scores, mask, thresholds, settings.threshold)
-                )
-            else:
-                records.append(_box_record(settings, job, stored.scores))
+            records.append(_record(settings, mask_root, job, stored.scores))
         except DataError as error:
             raise DataError(f"Image {job.image_id!r}: {error}") from error
         num_resized += stored.was_resized
-    total = add_counts(pixels) if pixels else None
-    return _Outcome(len(jobs), num_resized, records, total)
+    return _Outcome(records, num_resized)
 
 
-def _box_record(
-    settings: EvaluationSettings, job: _Job, scores: NDArray[np.float64]
+def _record(
+    settings: EvaluationSettings,
+    mask_root: Optional[Path],
+    job: _Job,
+    scores: NDArray[np.float64],
 ) -> bytes:
-    return make_record(
+    if mask_root is not None:
+        return make_pixel_record(
+            scores,
+            _read_mask(mask_root, job),
+            thresholds=make_thresholds(settings.interval),
+            threshold=settings.threshold,
+        )
+    return make_box_record(
         quantize_scoremap(scores),
         scale_boxes(job.boxes, job.image_size, EVAL_SIZE),
-        job.label,
-        job.rank,
-        settings.iou_thresholds,
-        settings.threshold,
+        label=job.label,
+        rank=job.rank,
+        iou_thresholds=settings.iou_thresholds,
+        threshold=settings.threshold,
     )
 
 
@@ -340,18 +334,15 @@ def _read_mask(mask_root: Path, job: _Job) -> NDArray[np.uint8]:
 
 
 def _box_result(
-    outcomes: Iterable[_Outcome],
-    settings: EvaluationSettings,
-    thresholds: NDArray[np.float64],
-    topk: Sequence[int],
+    records: Sequence[bytes], settings: EvaluationSettings, jobs: Sequence[_Job]
 ) -> tuple[dict[str, Any], int]:
-    records = [record for outcome in outcomes for record in outcome.records]
+    thresholds = make_thresholds(settings.interval)
     summary = summarize_boxes(
-        read_records(records),
-        thresholds,
-        settings.iou_thresholds,
-        topk,
-        settings.threshold,
+        records,
+        thresholds=thresholds,
+        iou_thresholds=settings.iou_thresholds,
+        topk=() if jobs[0].rank is None else settings.topk,
+        threshold=settings.threshold,
     )
     result = {
         "metrics": _prefixed(summary.metrics),
@@ -363,20 +354,16 @@ def _box_result(
 
 
 def _mask_result(
-    outcomes: Iterable[_Outcome],
-    settings: EvaluationSettings,
-    thresholds: NDArray[np.float64],
-    jobs: Sequence[_Job],
+    records: Sequence[bytes], settings: EvaluationSettings, jobs: Sequence[_Job]
 ) -> tuple[dict[str, Any], int]:
-    counts = add_counts(o.pixels for o in outcomes if o.pixels is not None)
-    summary = summarize_pixels(counts, thresholds, settings.threshold)
+    thresholds = make_thresholds(settings.interval)
+    summary = summarize_pixels(
+        records, thresholds=thresholds, threshold=settings.threshold
+    )
     metrics = dict(summary.metrics)
     ranks = np.array([job.rank for job in jobs if job.rank is not None])
-    if len(ranks):
-        for k in settings.topk:
-            metrics[metric_name("cls", k=k)] = float(
-                percentages(int((ranks < k).sum()), len(ranks))
-            )
+    for k in settings.topk if len(ranks) else ():
+        metrics[metric_name("cls", k=k)] = int((ranks < k).sum()) * 100.0 / len(ranks)
     curves = {"thresholds": thresholds, **summary.curves}
     return {"metrics": _prefixed(metrics), "curves": curves}, summary.num_constant
 

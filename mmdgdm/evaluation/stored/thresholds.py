@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from mmdgdm.evaluation.functional.names import (
     split_name,
 )
 
-#: The score whose best threshold on val is the one for test: for boxes, for masks.
-BOX_THRESHOLD = f"{THRESHOLD}max_box_acc"
-MASK_THRESHOLD = f"{THRESHOLD}pixel_iou"
-CALIBRATING_METRICS = (BOX_THRESHOLD, MASK_THRESHOLD)
+#: The scores whose best threshold on val is the one for test, for boxes and for masks:
+#: of several that are known, the first.
+BOX_THRESHOLDS = (f"{THRESHOLD}max_box_acc", f"{THRESHOLD}max_box_acc_v2")
+MASK_THRESHOLDS = (f"{THRESHOLD}pixel_iou",)
 
 
 def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -28,7 +28,7 @@ def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
         metrics: Its scores by name.
 
     Returns:
-        Those of ``CALIBRATING_METRICS`` that occur, by their whole name.
+        Those that occur of boxes and masks, by their whole name.
 
     Example:
         >>> calibrated_thresholds({"wsol/threshold/max_box_acc": 0.3, "loss": 1.0})
@@ -37,18 +37,18 @@ def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in metrics.items()
-        if "".join(split_name(name)[1:]) in CALIBRATING_METRICS
+        if "".join(split_name(name)[1:]) in BOX_THRESHOLDS + MASK_THRESHOLDS
     }
 
 
-def read_threshold(text: str, metric: str) -> float:
+def read_threshold(text: str, names: Sequence[str]) -> float:
     """Read a threshold: a number, or the result file of an evaluation on val.
 
     Args:
         text: A number in [0, 1), or the path of a ``.json`` file that
             ``tools/eval_scoremaps.py --json`` or ``tools/test.py --out`` wrote.
-        metric: Which of ``CALIBRATING_METRICS`` a file must hold: a threshold that
-            is best for boxes says nothing about masks.
+        names: ``BOX_THRESHOLDS`` or ``MASK_THRESHOLDS``, of which a file must hold
+            one: a threshold that is best for boxes says nothing about masks.
 
     Returns:
         The threshold.
@@ -59,13 +59,13 @@ def read_threshold(text: str, metric: str) -> float:
     try:
         threshold = float(text)
     except ValueError:
-        threshold = _threshold_of_file(Path(text), metric)
+        threshold = _threshold_of_file(Path(text), names)
     if not 0 <= threshold < 1:
         raise ConfigError(f"Expected a threshold in [0, 1), but got {text}.")
     return threshold
 
 
-def _threshold_of_file(path: Path, metric: str) -> float:
+def _threshold_of_file(path: Path, names: Sequence[str]) -> float:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -83,11 +83,12 @@ def _threshold_of_file(path: Path, metric: str) -> float:
             f"but got one that was scored at a fixed threshold, {sorted(fixed)[0]}."
         )
     found = calibrated_thresholds(metrics)
-    ending = {name: v for name, v in found.items() if name.endswith(f"/{metric}")}
-    known = f"{PREFIX}/{metric}"
-    if known in found or len(ending) == 1:
-        return found[known] if known in found else next(iter(ending.values()))
+    for name in names:
+        known = f"{PREFIX}/{name}"
+        ending = [key for key in found if key.endswith(f"/{name}")]
+        if known in ending or len(ending) == 1:
+            return found[known if known in ending else ending[0]]
     raise ConfigError(
-        f"Expected {path} to hold {known!r}, but got {len(ending)} such entries with "
-        f"another prefix, and {', '.join(map(repr, found)) or 'none'} in all."
+        f"Expected {path} to hold '{PREFIX}/{names[0]}', or one entry that ends like "
+        f"it, but got {', '.join(map(repr, found)) or 'no such entry'}."
     )

@@ -72,7 +72,7 @@ def test_later_checkpoints_carry_the_last_threshold():
 
 
 class Metric:
-    def __init__(self, calibrated_by, prefix="wsol", threshold=None):
+    def __init__(self, *calibrated_by, prefix="wsol", threshold=None):
         self.calibrated_by = calibrated_by
         self.prefix = prefix
         self.threshold = threshold
@@ -125,7 +125,45 @@ def test_a_threshold_of_other_maps_is_not_taken(stored, prefix, expected):
 
 def test_a_checkpoint_without_a_threshold_is_named_in_the_log(caplog):
     assert run_test({}, Metric(BOXES)) == [None]
-    assert "holds no 'wsol/threshold/max_box_acc'" in caplog.text
+    assert "come with no 'wsol/threshold/max_box_acc'" in caplog.text
+
+
+def test_of_several_thresholds_the_first_that_is_known_is_taken():
+    both = Metric(BOXES, f"{BOXES}_v2"), Metric(BOXES)
+    assert run_test({f"wsol/{BOXES}_v2": 0.2}, *both) == [0.2, None]
+    stored = {f"wsol/{BOXES}_v2": 0.2, f"wsol/{BOXES}": 0.3}
+    both = Metric(BOXES, f"{BOXES}_v2"), Metric(BOXES)
+    assert run_test(stored, *both) == [0.3, 0.3]
+
+
+def test_the_threshold_follows_the_weights_in_memory():
+    hook, metric = CalibrationHook(), Metric(BOXES)
+    own = Metric(BOXES, threshold=0.9)
+    runner = make_runner()
+    runner.test_evaluator = SimpleNamespace(metrics=[metric, own])
+
+    def tested():
+        hook.before_test(runner)
+        return metric.threshold, own.threshold
+
+    assert tested() == (None, 0.9)
+    for value in (0.1, 0.4):  # two validations of a training
+        hook.after_val_epoch(runner, {"wsol/threshold/max_box_acc": value})
+    assert tested() == (0.4, 0.9)
+    for stored, expected in (({"wsol/" + BOXES: 0.2}, 0.2), ({}, None)):
+        hook.after_load_checkpoint(runner, dict(meta={META_KEY: stored}))
+        assert tested() == (expected, 0.9)
+        assert tested() == (expected, 0.9)
+
+
+@pytest.mark.parametrize(("resume", "expected"), [(True, {"a": 0.2}), (False, None)])
+def test_a_training_begins_without_thresholds_unless_it_is_resumed(resume, expected):
+    hook, runner = CalibrationHook(), SimpleNamespace(_resume=resume)
+    hook.after_load_checkpoint(runner, dict(meta={META_KEY: {"a": 0.2}}))
+    hook.before_train(runner)
+    checkpoint = dict(meta={})
+    hook.before_save_checkpoint(runner, checkpoint)
+    assert checkpoint["meta"].get(META_KEY) == expected
 
 
 def test_it_can_be_switched_off():

@@ -89,7 +89,7 @@ def test_a_map_of_the_true_class_is_needed(tmp_path):
 def test_a_missing_field_is_named(tmp_path, name):
     sample = make_sample()
     sample.pop(name)
-    with pytest.raises(ConfigError, match=f"to carry `{name}`"):
+    with pytest.raises(DataError, match=f"to carry `{name}`"):
         dump(tmp_path, sample)
 
 
@@ -121,3 +121,20 @@ def test_metrics_of_different_maps_cannot_be_stored_together(tmp_path):
     hook = ScoremapDumpHook(tmp_path)
     with pytest.raises(ConfigError, match=r"\['gt', 'top1'\]"):
         hook.before_test_epoch(runner_with("gt", "top1"))
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_test(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"`out_dir`.*maps cannot: Not a directory"):
+        ScoremapDumpHook(tmp_path / "file" / "maps").before_test_epoch(RUNNER)
+
+
+def test_a_map_that_cannot_be_written_fails_after_the_test(tmp_path, caplog):
+    hook = ScoremapDumpHook(tmp_path)
+    hook.before_test_epoch(RUNNER)
+    (tmp_path / "a").touch()  # in the place of a folder
+    for image_id in ("a/1.jpg", "b.jpg"):
+        hook.after_test_iter(RUNNER, 0, None, [make_sample(image_id)])
+    assert caplog.text.count("No further score maps are stored") == 1
+    with pytest.raises(DataError, match="cannot be written"):
+        hook.after_test_epoch(RUNNER)

@@ -36,8 +36,11 @@ class Sized(list):
 
 
 def run(hook, length=4, metrics=None):
+    metric = SimpleNamespace(calibrated_by=("threshold/max_box_acc",))
+    evaluator = SimpleNamespace(metrics=[metric] if metrics else [])
     runner = SimpleNamespace(
         test_dataloader=SimpleNamespace(dataset=Sized([0] * length)),
+        test_evaluator=evaluator,
         logger=logging.getLogger("test"),
     )
     hook.before_test_epoch(runner)
@@ -99,9 +102,44 @@ def test_samples_without_a_place_are_refused(tmp_path):
         hook.after_test_iter(None, 0, batch, [DataSample()])
 
 
-def test_without_any_threshold_it_says_so(tmp_path):
-    with pytest.raises(ConfigError, match="WSOLMetric"):
-        run(WSOLVisualizationHook(str(tmp_path)), metrics={"accuracy": 1.0})
+def test_pixels_have_a_threshold_too(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    metrics = {"wsol/threshold/pixel_iou": 0.25, "accuracy/top1": 1.0}
+    run(WSOLVisualizationHook(str(tmp_path)), metrics=metrics)
+    assert "threshold 0.250" in caplog.text
+    run(
+        WSOLVisualizationHook(str(tmp_path)),
+        metrics={"wsol/threshold/val_pixel_iou": 0.4},
+    )
+    assert "threshold 0.400" in caplog.text
+
+
+def test_what_cannot_be_drawn_is_said_before_the_test(tmp_path):
+    with pytest.raises(ConfigError, match=r"`test_evaluator` has none.*`threshold`"):
+        run(WSOLVisualizationHook(str(tmp_path)))
+    (tmp_path / "file").touch()
+    hook = WSOLVisualizationHook(str(tmp_path / "file"), threshold=0.3)
+    with pytest.raises(ConfigError, match=r"`out_dir`.*file cannot: File exists"):
+        hook.before_test_epoch(None)
+
+
+@pytest.mark.parametrize("shape", [(3000, 2), (2, 3000), (1, 1)])
+def test_images_of_any_shape_are_drawn(tmp_path, shape):
+    path = tmp_path / "strip.png"
+    cv2.imwrite(str(path), np.full((*shape, 3), 200, np.uint8))
+    hook = WSOLVisualizationHook(str(tmp_path / "out"), threshold=0.3)
+    runner = SimpleNamespace(
+        test_dataloader=SimpleNamespace(dataset=Sized([0])),
+        logger=logging.getLogger("test"),
+    )
+    hook.before_test_epoch(runner)
+    sample = make_sample(0, 1)
+    del sample.gt_bboxes
+    sample.set_metainfo(dict(img_path=str(path), ori_shape=shape))
+    hook.after_test_iter(runner, 0, dict(inputs=[torch.zeros(3, 8, 8)]), [sample])
+    hook.after_test_epoch(runner)
+    for name in ("00000_a-b-0.jpg", "overview.jpg"):
+        assert cv2.imread(str(tmp_path / "out" / name)) is not None
 
 
 def test_samples_without_ground_truth_are_drawn(tmp_path):

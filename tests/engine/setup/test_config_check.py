@@ -8,7 +8,6 @@ from mmengine.config import Config
 from mmdgdm.engine.setup import config_check
 from mmdgdm.engine.setup.config_check import (
     check_config,
-    check_work_dir,
     did_you_mean,
     find_paths,
     load_config,
@@ -119,29 +118,6 @@ def test_mixed_precision_without_a_gpu_is_refused(monkeypatch, kind):
 def test_mixed_precision_with_a_gpu_passes(monkeypatch):
     monkeypatch.setattr(config_check, "get_device", lambda: "cuda")
     check_config(_config(optim_wrapper=dict(type="AmpOptimWrapper")), "train")
-
-
-def test_work_dir_is_made(tmp_path):
-    check_work_dir(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"), [("file", "File exists"), ("file/runs", "Not a directory")]
-)
-def test_work_dir_that_cannot_be_made_is_named(tmp_path, name, reason):
-    (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=f"`work_dir` .*{name} cannot: {reason}"):
-        check_work_dir(tmp_path / name)
-
-
-def test_work_dir_that_cannot_be_written_is_named(tmp_path, monkeypatch):
-    def refuse(dir):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(config_check.tempfile, "TemporaryFile", refuse)
-    with pytest.raises(ConfigError, match="cannot: Permission denied"):
-        check_work_dir(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,37 @@ from mmdgdm.engine.setup.overrides import (
     enable_amp,
     enable_auto_scale_lr,
     set_resume,
+    set_seed,
+    set_work_dir,
     use_split,
 )
 from mmdgdm.errors import CheckpointError, ConfigError
+
+
+@pytest.mark.parametrize(
+    ("option", "in_config", "expected"),
+    [
+        ("a", "b", "a"),
+        (None, "b", "b"),
+        (None, None, "work_dirs/dgdm_cub"),
+    ],
+)
+def test_work_dir_is_taken_in_order(option, in_config, expected):
+    cfg = Config(dict(work_dir=in_config))
+    set_work_dir(cfg, option, "configs/dgdm/dgdm_cub.py")
+    assert cfg.work_dir == expected
+
+
+def test_seed_keeps_other_settings():
+    cfg = Config(dict(randomness=dict(deterministic=True, seed=1)))
+    set_seed(cfg, 0)
+    assert cfg.randomness == dict(deterministic=True, seed=0)
+
+
+def test_no_seed_changes_nothing():
+    cfg = Config(dict())
+    set_seed(cfg, None)
+    assert "randomness" not in cfg
 
 
 @pytest.fixture

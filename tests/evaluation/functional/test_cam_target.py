@@ -20,7 +20,7 @@ SCORES = np.array([0.3, 0.0, 0.6, 0.0, 0.1])
 
 
 def select(target, label=4, cam=CAM, labels=LABELS, scores=SCORES):
-    return select_scoremap(cam, labels, target, label, scores)
+    return select_scoremap(cam, labels, cam_target=target, label=label, scores=scores)
 
 
 def test_the_ground_truths_map_needs_no_scores():

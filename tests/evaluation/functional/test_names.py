@@ -14,7 +14,7 @@ from mmdgdm.evaluation.functional.names import (
     repeated_names,
     split_name,
 )
-from mmdgdm.evaluation.functional.records import make_record, read_records
+from mmdgdm.evaluation.functional.records import make_box_record
 from mmdgdm.evaluation.functional.scoremaps import make_thresholds
 from mmdgdm.evaluation.functional.summary import summarize_boxes
 
@@ -26,10 +26,10 @@ ALLOWED = re.compile(r"[a-z0-9_./-]+")
 def names():
     """All that a data set of one image can be told by."""
     quantized = np.full((224, 224), 9, dtype=np.uint8)
-    overlaps = (0.3, 0.5, 0.125, 1.0)
-    record = make_record(quantized, [[0, 0, 99, 99]], 3, 0, overlaps, 0.3)
+    settings = dict(iou_thresholds=(0.3, 0.5, 0.125, 1.0), threshold=0.3)
+    record = make_box_record(quantized, [[0, 0, 99, 99]], label=3, rank=0, **settings)
     found = summarize_boxes(
-        read_records([record]), make_thresholds(0.1), overlaps, (1, 5), 0.3
+        [record], thresholds=make_thresholds(0.1), topk=(1, 5), **settings
     )
     return list(found.metrics)
 

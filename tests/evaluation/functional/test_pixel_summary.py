@@ -10,8 +10,7 @@ import pytest
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.pixel_summary import (
-    add_counts,
-    count_pixels,
+    make_pixel_record,
     summarize_pixels,
 )
 from mmdgdm.evaluation.functional.scoremaps import make_thresholds
@@ -29,8 +28,9 @@ def slow():
 
 
 def summarize(images, cuts=CUTS, threshold=None):
-    counts = add_counts(count_pixels(*pair, cuts, threshold) for pair in images)
-    return summarize_pixels(counts, cuts, threshold)
+    settings = dict(thresholds=cuts, threshold=threshold)
+    records = [make_pixel_record(*pair, **settings) for pair in images]
+    return summarize_pixels(records, **settings)
 
 
 SCORES = np.array([[1.0, 0.75, 0.5, 0.25, 0.9]])
@@ -71,7 +71,7 @@ def test_precision_of_nothing_is_nan():
 
 
 def test_constant_maps_are_counted():
-    pairs = [(SCORES * 0, MASK), (SCORES, MASK), (SCORES * 0, MASK)]
+    pairs = [(SCORES * 0, MASK), (SCORES, MASK), (SCORES * 0 + 0.7, MASK)]
     assert summarize(pairs).num_constant == 2
     # All pixels are of one score: the object's share.
     assert summarize(pairs[:1]).metrics["pxap"] == 50
@@ -111,45 +111,35 @@ def test_random_sets_match_the_reference(slow, seed):
     assert found.metrics["val_threshold/pixel_recall"] == true * 100 / (true + missed)
 
 
-def test_parts_add_up_in_any_order():
+def test_the_order_of_records_does_not_matter():
     images = random_images(9)
-    counts = [count_pixels(*pair, CUTS, 0.4) for pair in images]
-    whole = add_counts(counts)
-    halves = [add_counts(counts[4:]), add_counts(counts[:4])]
-    assert whole.num_images == add_counts(halves).num_images == 6
-    for name in ("histograms", "fixed"):
-        for one, other in zip(getattr(whole, name), getattr(add_counts(halves), name)):
-            assert np.array_equal(one, other)
-    expected = summarize_pixels(whole, CUTS, 0.4)
-    assert summarize_pixels(add_counts(halves), CUTS, 0.4).metrics == expected.metrics
+    whole = summarize(images, threshold=0.4)
+    again = summarize(images[::-1], threshold=0.4)
+    assert again.metrics == whole.metrics
+    for name, curve in whole.curves.items():
+        assert np.array_equal(again.curves[name], curve)
 
 
-def test_adding_leaves_the_parts_alone():
-    counts = [count_pixels(*pair, CUTS, 0.4) for pair in random_images(3)]
-    before = [part.histograms.positive.copy() for part in counts]
-    add_counts(counts)
-    assert all(map(np.array_equal, before, (c.histograms.positive for c in counts)))
+def test_no_record_is_an_error():
+    with pytest.raises(DataError, match="No image was scored"):
+        summarize([])
 
 
-def test_nothing_to_add():
-    with pytest.raises(DataError, match="at least one image"):
-        add_counts([])
-
-
-def test_counts_that_do_not_fit():
-    with_fixed, plain = (count_pixels(SCORES, MASK, CUTS, t) for t in (0.3, None))
-    with pytest.raises(DataError, match="all or none"):
-        add_counts([with_fixed, plain])
-    for counts, threshold in ((with_fixed, None), (plain, 0.3)):
-        with pytest.raises(DataError, match="fixed threshold"):
-            summarize_pixels(counts, CUTS, threshold)
+def test_records_that_do_not_fit():
+    plain, fixed = (
+        make_pixel_record(SCORES, MASK, thresholds=CUTS, threshold=t)
+        for t in (None, 0.3)
+    )
+    for records, threshold in (([fixed], None), ([plain], 0.3), ([fixed, plain], 0.3)):
+        with pytest.raises(DataError, match="counted with the thresholds"):
+            summarize_pixels(records, thresholds=CUTS, threshold=threshold)
 
 
 def test_malformed_input():
     with pytest.raises(DataError, match="same shape"):
-        count_pixels(SCORES, MASK.T, CUTS)
+        make_pixel_record(SCORES, MASK.T, thresholds=CUTS)
     with pytest.raises(DataError, match="at least one object pixel"):
         summarize([(SCORES, MASK * 0)])
     for threshold in (1.0, -0.1, float("nan")):
         with pytest.raises(ConfigError, match="`threshold`"):
-            count_pixels(SCORES, MASK, CUTS, threshold)
+            make_pixel_record(SCORES, MASK, thresholds=CUTS, threshold=threshold)

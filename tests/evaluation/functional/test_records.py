@@ -15,8 +15,8 @@ from mmdgdm.evaluation.functional.max_box_acc import level_hits
 from mmdgdm.evaluation.functional.records import (
     coverage_thresholds,
     hits_at,
-    make_record,
-    read_records,
+    make_box_record,
+    read_box_records,
 )
 from mmdgdm.evaluation.functional.scoremaps import (
     normalize_scoremap,
@@ -24,6 +24,11 @@ from mmdgdm.evaluation.functional.scoremaps import (
 )
 
 DELTAS = (0.3, 0.5, 0.7)
+
+
+def make_record(quantized, boxes, label, rank=None, ious=DELTAS, threshold=None):
+    settings = dict(rank=rank, iou_thresholds=ious, threshold=threshold)
+    return make_box_record(quantized, boxes, label=label, **settings)
 
 
 def square(maximum=255, side=20):
@@ -38,7 +43,7 @@ def test_a_record_by_hand():
     targets = [[2, 2, 12, 12], [15, 15, 16, 17]]
     record = make_record(square(), targets, label=4, rank=2)
     assert isinstance(record, bytes)
-    table = read_records([record])
+    table = read_box_records([record])
     assert (table.maxima.tolist(), table.labels.tolist()) == ([255], [4])
     assert table.ranks.tolist() == [2]
     # The larger object has 11 x 11 pixels.
@@ -52,51 +57,51 @@ def test_a_record_by_hand():
 
 def test_a_fixed_threshold_adds_its_areas():
     targets = [[2, 2, 6, 6]]
-    table = read_records([make_record(square(), targets, 0, threshold=0.123)])
+    table = read_box_records([make_record(square(), targets, 0, threshold=0.123)])
     assert table.areas.shape == (1, 21, 3)
     assert table.areas[0, -1].tolist() == [121, 25, 25]
-    table = read_records([make_record(square(), targets, 0, threshold=0.777)])
+    table = read_box_records([make_record(square(), targets, 0, threshold=0.777)])
     assert table.areas[0, -1].tolist() == [25, 25, 25]
 
 
 def test_areas_are_those_of_the_largest_box_at_each_threshold():
     targets = [[3, 1, 9, 15]]
-    hits = level_hits(square(), targets, DELTAS, COVERAGE_THRESHOLDS)
-    table = read_records([make_record(square(), targets, 0)])
+    hits = level_hits(square(), targets, box_thresholds=COVERAGE_THRESHOLDS)
+    table = read_box_records([make_record(square(), targets, 0)])
     assert table.areas[0].tolist() == cover_areas(hits.boxes, targets).tolist()
 
 
 def test_the_area_of_a_perfect_box_is_the_object_s():
-    table = read_records([make_record(square(), [[2, 2, 12, 12]], 0)])
+    table = read_box_records([make_record(square(), [[2, 2, 12, 12]], 0)])
     assert table.areas[0, 0].tolist() == [121, 121, 121]
 
 
 def test_the_rank_may_be_unknown():
-    assert read_records([make_record(square(), [[0, 0, 1, 1]], 0)]).ranks is None
+    assert read_box_records([make_record(square(), [[0, 0, 1, 1]], 0)]).ranks is None
     best = make_record(square(), [[0, 0, 1, 1]], 0, rank=0)
-    assert read_records([best]).ranks.tolist() == [0]
+    assert read_box_records([best]).ranks.tolist() == [0]
 
 
 def test_ranks_of_some_images_only():
     records = [make_record(square(), [[0, 0, 1, 1]], 0, rank) for rank in (None, 3)]
     with pytest.raises(DataError, match="got 1 of 2 without"):
-        read_records(records)
+        read_box_records(records)
 
 
 @pytest.mark.parametrize(
-    "other", [dict(iou_thresholds=(0.5,)), dict(threshold=0.2), dict(rank=1)]
+    "other", [dict(ious=(0.5,)), dict(threshold=0.2), dict(rank=1)]
 )
 def test_records_of_different_settings(other):
     records = [
         make_record(square(), [[0, 0, 1, 1]], 0, **kwargs) for kwargs in ({}, other)
     ]
     with pytest.raises(DataError, match="Expected all"):
-        read_records(records)
+        read_box_records(records)
 
 
 def test_no_record_is_an_error():
     with pytest.raises(DataError, match="at least one image"):
-        read_records([])
+        read_box_records([])
 
 
 @pytest.mark.parametrize("threshold", [-0.01, 1, 1.5, float("nan")])
@@ -104,7 +109,7 @@ def test_thresholds_out_of_range(threshold):
     with pytest.raises(ConfigError, match=r"\[0, 1\)"):
         coverage_thresholds(threshold)
     with pytest.raises(ConfigError, match=r"\[0, 1\)"):
-        hits_at([9], np.zeros((1, 1, 32), dtype=np.uint8), threshold)
+        hits_at([9], np.zeros((1, 32), dtype=np.uint8), threshold)
 
 
 def test_malformed_input_is_refused():
@@ -125,8 +130,9 @@ def test_packed_hits_of_every_maximum():
     maxima = np.arange(256)
     for threshold in (0.0, 0.001, 1 / 255, 0.25, 0.3, 0.5, 0.77, 0.999):
         levels = [int(threshold * maximum) for maximum in range(256)]
-        expected = hits[maxima, :, levels]
-        assert np.array_equal(hits_at(maxima, bits, threshold), expected)
+        for k in range(2):
+            expected = hits[maxima, k, levels]
+            assert np.array_equal(hits_at(maxima, bits[:, k], threshold), expected)
 
 
 @settings(deadline=None, max_examples=25)
@@ -136,13 +142,13 @@ def test_packed_hits_are_those_of_the_levels(maximum, seed, threshold):
     quantized = rng.integers(0, maximum + 1, (9, 11), dtype=np.uint8)
     quantized[4, 5] = maximum
     targets = [[1, 1, 6, 7], [0, 0, 2, 0]]
-    hits = level_hits(quantized, targets, DELTAS)
-    table = read_records([make_record(quantized, targets, 0)])
+    hits = level_hits(quantized, targets, iou_thresholds=DELTAS)
+    table = read_box_records([make_record(quantized, targets, 0)])
     assert table.maxima.tolist() == [maximum]
     for packed, plain in ((table.single, hits.single), (table.multi, hits.multi)):
         assert np.array_equal(np.unpackbits(packed[0], axis=1), plain)
         for cut in (0.0, threshold, 0.999):
-            found = hits_at(table.maxima, packed, cut)[0]
+            found = [hits_at(table.maxima, packed[:, k], cut)[0] for k in range(3)]
             assert np.array_equal(found, plain[:, int(cut * maximum)])
 
 
@@ -152,8 +158,8 @@ def test_a_table_of_parts():
         make_record(square(int(rng.integers(256))), [[1, 1, 9, 9]], k, rank=k % 3)
         for k in range(7)
     ]
-    whole = read_records(records)
-    parts = [read_records(records[:2]), read_records(records[2:])]
+    whole = read_box_records(records)
+    parts = [read_box_records(records[:2]), read_box_records(records[2:])]
     for name, value in whole._asdict().items():
         joined = np.concatenate([getattr(part, name) for part in parts])
         assert np.array_equal(joined, value), name
@@ -190,7 +196,7 @@ def test_a_table_takes_less_than_a_kilobyte_an_image():
     ]
     tracemalloc.start()
     try:
-        table = read_records(few * 1000)
+        table = read_box_records(few * 1000)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -23,6 +23,7 @@ def sample(boxes, square):
     return out
 
 
+SIZES = ((10, 10, 60, 60), (10, 10, 40, 40))
 SAMPLES = [
     sample([(10, 10, 60, 60)], (10, 10, 59, 59)),  # IoU 1
     sample([(10, 10, 60, 30)], (10, 10, 59, 59)),  # 21 of 51 rows: 0.41
@@ -59,6 +60,8 @@ def test_max_box_acc_v2():
         "wsol/max_box_acc_v2_50": 50.0,
         "wsol/max_box_acc_v2_70": 50.0,
         "wsol/max_box_acc_v2": 200 / 3,
+        "wsol/threshold/max_box_acc_v2": 0.0,
+        "wsol/threshold/val_max_box_acc_v2": 0.2,
         "wsol/threshold/max_box_acc_v2_30": 0.0,
         "wsol/threshold/max_box_acc_v2_50": 0.0,
         "wsol/threshold/max_box_acc_v2_70": 0.0,
@@ -67,6 +70,12 @@ def test_max_box_acc_v2():
         "wsol/val_threshold/max_box_acc_v2_50": 50.0,
         "wsol/val_threshold/max_box_acc_v2_70": 50.0,
     }
+
+
+def test_the_score_comes_first():
+    # save_best="auto" of mmengine's CheckpointHook takes it.
+    for name, key in (("MaxBoxAcc", "max_box_acc"), ("MaxBoxAccV2", "max_box_acc_v2")):
+        assert next(iter(evaluate(dict(type=f"mmdgdm.{name}")))) == f"wsol/{key}"
 
 
 def test_other_overlaps():
@@ -84,7 +93,39 @@ def test_both_side_by_side():
 def test_they_agree_with_the_whole_metric(name):
     whole = evaluate(dict(type="mmdgdm.WSOLMetric", topk=(), threshold=0.4))
     alone = evaluate(dict(type=f"mmdgdm.{name}", threshold=0.4))
-    assert alone == {key: whole[key] for key in alone}
+    own = {"wsol/threshold/max_box_acc_v2", "wsol/threshold/val_max_box_acc_v2"}
+    assert alone.keys() - whole.keys() <= own
+    assert all(alone[key] == whole[key] for key in alone.keys() & whole.keys())
+
+
+@pytest.mark.parametrize("kind", ["MaxBoxAccV2", "WSOLMetric"])
+def test_overlaps_without_one_half(kind):
+    topk = dict(topk=()) if kind == "WSOLMetric" else {}
+    scores = evaluate(dict(type=f"mmdgdm.{kind}", iou_thresholds=(0.4, 0.9), **topk))
+    assert scores["wsol/max_box_acc_v2_40"] == 100
+    assert scores["wsol/max_box_acc_v2_90"] == 50
+    assert scores["wsol/max_box_acc_v2"] == 75
+    assert "wsol/max_box_acc_v2_50" not in scores
+    if kind == "WSOLMetric":
+        assert scores["wsol/gt_known"] == scores["wsol/max_box_acc"] == 50
+        assert scores["wsol/max_box_acc_40"] == 100
+
+
+def test_the_threshold_of_version_2_is_best_for_the_mean():
+    # Below 0.5 the map shows 51 x 51 pixels, above it 31 x 31 of them.
+    two = torch.zeros(1, 224, 224)
+    two[0, 10:60, 10:60] = 0.5
+    two[0, 10:40, 10:40] = 1.0
+    large, small = (sample([box], (0, 0, 0, 0)) for box in SIZES)
+    for out in (large, small):
+        out.set_field(two, "cam")
+    found = {}
+    for name, images in (("large", [large] * 2), ("mixed", [large, small, small])):
+        evaluator = Evaluator(dict(type="mmdgdm.MaxBoxAccV2", interval=0.1))
+        evaluator.process(data_samples=images)
+        found[name] = evaluator.evaluate(len(images))["wsol/threshold/max_box_acc_v2"]
+    # At 0.5 of the maximum the large square is gone: 127 > 0.5 * 255 fails.
+    assert found == {"large": 0.0, "mixed": 0.5}
 
 
 @pytest.mark.parametrize("name", ["MaxBoxAcc", "MaxBoxAccV2"])

@@ -242,24 +242,17 @@ def test_one_two_and_three_processes_give_the_same(count):
         assert parts[0].compute_metrics(records[::-1]) == whole
 
 
-def test_records_of_many_images_are_small():
-    samples = varied_samples(10) * 3
-    size = [len(pickle.dumps(processed(samples[:count]).results)) for count in (20, 30)]
-    assert size[0] < 200_000
-    # All but the latest images take a few bytes each: 50,000 stay below 1 MB.
-    assert size[1] - size[0] < 10 * 10
+def test_records_are_small():
+    # 50,000 images stay below 150 MB where one process gathers them.
+    records = processed(varied_samples(10), threshold=0.4).results
+    assert all(isinstance(record, bytes) for record in records)
+    assert max(map(len, records)) < 3000
 
 
 def test_the_repeated_image_at_the_end_is_dropped():
     samples = varied_samples(20)
     metric = processed([*samples, sample(1 - LEFT.float())])
     assert metric.evaluate(size=20) == evaluate(samples)
-
-
-def test_images_that_were_added_up_cannot_be_dropped():
-    metric = processed(varied_samples(5) * 4)
-    with pytest.raises(DataError, match=r"of 10 images.*but got the sums of 12"):
-        metric.evaluate(size=10)
 
 
 def test_the_next_evaluation_starts_afresh():
@@ -281,13 +274,13 @@ def test_samples_are_not_changed():
     ("constant", "expected"),
     [
         ([], []),
-        ([7, 5], ["2 of 14 score maps are constant and were scored as all zeros."]),
+        ([7, 5], ["2 of 14 score maps are constant: they were scored as all zeros."]),
     ],
 )
 def test_constant_maps_are_counted_once_an_evaluation(monkeypatch, constant, expected):
     said = []
     monkeypatch.setattr(
-        "mmdgdm.evaluation.metrics.pxap.print_log",
+        "mmdgdm.evaluation.metrics.record_metric.print_log",
         lambda message, **_: said.append(message),
     )
     evaluate([*(sample(torch.ones(n, n)) for n in constant), *varied_samples(12)])
@@ -354,7 +347,7 @@ def test_malformed_arguments(arguments, match):
 
 
 def test_no_image_is_an_error():
-    with pytest.raises(DataError, match="at least one image"):
+    with pytest.raises(DataError, match="No image was scored"):
         PxAP().evaluate(size=0)
 
 

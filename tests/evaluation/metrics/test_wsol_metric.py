@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 
 import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 
 from mmdgdm.errors import ConfigError, DataError
@@ -289,13 +291,13 @@ def test_samples_are_not_changed():
     ("constant", "expected"),
     [
         ([], []),
-        ([7, 5], ["2 of 6 score maps are constant and were scored as all zeros."]),
+        ([7, 5], ["2 of 6 score maps are constant: they were scored as all zeros."]),
     ],
 )
 def test_constant_maps_are_counted_once_an_evaluation(monkeypatch, constant, expected):
     said = []
     monkeypatch.setattr(
-        "mmdgdm.evaluation.metrics.wsol_metric.print_log",
+        "mmdgdm.evaluation.metrics.record_metric.print_log",
         lambda message, **_: said.append(message),
     )
     evaluate([*four_samples(), *(sample(torch.ones(n, n)) for n in constant)])
@@ -326,6 +328,17 @@ def test_a_missing_shape_is_named():
     out.pop("ori_shape")
     with pytest.raises(DataError, match=r"`ori_shape`.*PackWSOLInputs"):
         evaluate([out])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_half_precision_is_widened_exactly(dtype):
+    rng = torch.Generator().manual_seed(0)
+    cam = torch.randn(7, 7, generator=rng).to(dtype)
+    scores = torch.tensor([1.0, 1.001, 1.002, 1.001, 0.0, 0.0, 0.0]).to(dtype)
+    fields = dict(pred_score=scores, gt_bboxes=torch.tensor([LARGE_TARGET]).to(dtype))
+    wide = {name: value.double() for name, value in fields.items()}
+    found = evaluate([sample(cam, **fields)], topk=(1, 2, 3))
+    assert found == evaluate([sample(cam.double(), **wide)], topk=(1, 2, 3))
 
 
 def test_no_score_is_needed_without_topk():
@@ -366,9 +379,15 @@ def test_a_map_with_nan_names_the_image():
         evaluate([sample(cam)])
 
 
-def test_topk_beyond_the_number_of_classes():
-    with pytest.raises(ConfigError, match=r"`topk`.*classes, 7, but got \(1, 8\)"):
-        evaluate([sample()], topk=(1, 8))
+def test_topk_beyond_the_number_of_classes_is_left_out(caplog, monkeypatch):
+    logger = logging.getLogger("mmengine")
+    monkeypatch.setattr(MMLogger, "get_current_instance", lambda: logger)
+    with caplog.at_level(logging.WARNING, logger="mmengine"):
+        scores = evaluate([sample(), sample(rank=1)], topk=(1, 8))
+    assert "There are 7 classes: `topk` [8] of WSOLMetric are left out." in caplog.text
+    assert scores["wsol/top1_loc"] == 50
+    assert not [name for name in scores if "top8" in name]
+    assert "wsol/gt_known" in evaluate([sample(), sample()], topk=(9,))
     assert evaluate([sample()], topk=(7,))["wsol/top7_loc"] == 100
 
 
@@ -381,7 +400,6 @@ def test_topk_beyond_the_number_of_classes():
         (dict(interval=0), "`interval`"),
         (dict(threshold=1.0), "`threshold`"),
         (dict(threshold=-0.1), "`threshold`"),
-        (dict(iou_thresholds=(0.3, 0.7)), "`iou_thresholds` to hold 0.5"),
         (dict(iou_thresholds=()), "`iou_thresholds`"),
         (dict(iou_thresholds=(0.5, 30)), "`iou_thresholds`"),
     ],

@@ -286,7 +286,6 @@ def test_what_was_evaluated(made_up):
         (dict(workers=1.5), "`workers`"),
         (dict(settings=EvaluationSettings(threshold=1.0)), "`threshold`"),
         (dict(settings=EvaluationSettings(interval=0)), "`interval`"),
-        (dict(settings=EvaluationSettings(iou_thresholds=(0.3,))), "hold 0.5"),
         (dict(settings=EvaluationSettings(topk=(0,))), "`topk`"),
         (dict(mask_root="masks"), "`mask_root` only where metadata lists masks"),
     ],

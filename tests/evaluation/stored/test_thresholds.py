@@ -9,8 +9,8 @@ import pytest
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.stored.thresholds import (
-    BOX_THRESHOLD,
-    MASK_THRESHOLD,
+    BOX_THRESHOLDS,
+    MASK_THRESHOLDS,
     calibrated_thresholds,
     read_threshold,
 )
@@ -35,13 +35,13 @@ def test_only_the_calibrating_entries_count():
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("0.25", 0.25), ("3e-1", 0.3)])
 def test_numbers(text, value):
-    assert read_threshold(text, BOX_THRESHOLD) == value
+    assert read_threshold(text, BOX_THRESHOLDS) == value
 
 
 @pytest.mark.parametrize("text", ["1", "-0.1", "25", "nan", "inf"])
 def test_numbers_out_of_range(text):
     with pytest.raises(ConfigError, match=rf"\[0, 1\), but got {text}"):
-        read_threshold(text, BOX_THRESHOLD)
+        read_threshold(text, BOX_THRESHOLDS)
 
 
 @pytest.fixture
@@ -67,6 +67,8 @@ def write(tmp_path):
         },
         {"val/threshold/max_box_acc": 0.25, "wsol/threshold/gt_known": 0.9},
         {"wsol/threshold/pixel_iou": 0.9, "wsol/threshold/max_box_acc": 0.25},
+        {"wsol/threshold/max_box_acc_v2": 0.9, "wsol/threshold/max_box_acc": 0.25},
+        {"wsol/threshold/max_box_acc_v2": 0.25},
         {"wsol/threshold/max_box_acc": 0.25, "other/threshold/max_box_acc": 0.9},
         {
             "wsol/threshold/max_box_acc": 0.25,
@@ -76,7 +78,7 @@ def write(tmp_path):
     ],
 )
 def test_results_of_val(write, content):
-    assert read_threshold(write(content), BOX_THRESHOLD) == 0.25
+    assert read_threshold(write(content), BOX_THRESHOLDS) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_results_of_val(write, content):
 )
 def test_results_at_a_fixed_threshold_are_no_val(write, content):
     with pytest.raises(ConfigError, match=r"val.json.*at a fixed threshold, 0.625"):
-        read_threshold(write(content), BOX_THRESHOLD)
+        read_threshold(write(content), BOX_THRESHOLDS)
 
 
 @pytest.mark.parametrize(
@@ -102,46 +104,46 @@ def test_results_at_a_fixed_threshold_are_no_val(write, content):
     [
         ("", "val.json"),
         ("{", "val.json"),
-        ("[1, 2]", "got 0 such"),
-        ("3", "got 0 such"),
-        ("null", "got 0 such"),
-        ({}, "got 0 such"),
-        ({"metrics": [0.2]}, "got 0 such"),
-        ({"wsol/max_box_acc": 70.0}, "got 0 such"),
-        ({"wsol/threshold/max_box_acc": None}, "got 0 such"),
-        ({"wsol/threshold/max_box_acc": "high"}, "got 0 such"),
-        ({"wsol/threshold/val_max_box_acc": [0.2]}, "got 0 such"),
+        ("[1, 2]", "got no such entry"),
+        ("3", "got no such entry"),
+        ("null", "got no such entry"),
+        ({}, "got no such entry"),
+        ({"metrics": [0.2]}, "got no such entry"),
+        ({"wsol/max_box_acc": 70.0}, "got no such entry"),
+        ({"wsol/threshold/max_box_acc": None}, "got no such entry"),
+        ({"wsol/threshold/max_box_acc": "high"}, "got no such entry"),
+        ({"wsol/threshold/val_max_box_acc": [0.2]}, "got no such entry"),
         (
             {"a/threshold/max_box_acc": 0.1, "b/threshold/max_box_acc": 0.2},
-            "got 2 such",
+            "got 'a/threshold/max_box_acc', 'b/threshold/max_box_acc'",
         ),
         ({"wsol/threshold/max_box_acc": 25}, r"\[0, 1\), but got .*val.json"),
     ],
 )
 def test_files_that_hold_no_threshold(write, content, match):
     with pytest.raises(ConfigError, match=match):
-        read_threshold(write(content), BOX_THRESHOLD)
+        read_threshold(write(content), BOX_THRESHOLDS)
 
 
 @pytest.mark.parametrize("prefix", ["val/", "wsol/"])
 def test_boxes_and_masks_have_thresholds_of_their_own(write, prefix):
     both = {
-        prefix + BOX_THRESHOLD: 0.25,
-        prefix + MASK_THRESHOLD: 0.5,
+        prefix + BOX_THRESHOLDS[0]: 0.25,
+        prefix + MASK_THRESHOLDS[0]: 0.5,
         "wsol/pxap": None,
     }
     path = write({"metrics": both})
-    assert read_threshold(path, BOX_THRESHOLD) == 0.25
-    assert read_threshold(path, MASK_THRESHOLD) == 0.5
-    path = write({prefix + MASK_THRESHOLD: 0.5})
+    assert read_threshold(path, BOX_THRESHOLDS) == 0.25
+    assert read_threshold(path, MASK_THRESHOLDS) == 0.5
+    path = write({prefix + MASK_THRESHOLDS[0]: 0.5})
     with pytest.raises(
-        ConfigError, match=rf"{BOX_THRESHOLD}.*'{prefix}{MASK_THRESHOLD}'"
+        ConfigError, match=rf"{BOX_THRESHOLDS[0]}.*'{prefix}{MASK_THRESHOLDS[0]}'"
     ):
-        read_threshold(path, BOX_THRESHOLD)
+        read_threshold(path, BOX_THRESHOLDS)
 
 
 def test_files_that_are_not_readable(tmp_path):
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     for name in ("nowhere.json", "", "binary.json"):
         with pytest.raises(ConfigError, match=r"to be a number or the .json result"):
-            read_threshold(str(tmp_path / name), BOX_THRESHOLD)
+            read_threshold(str(tmp_path / name), BOX_THRESHOLDS)

@@ -1,10 +1,11 @@
-"""Read what the metrics need from data samples; whatever is missing is named."""
+"""Read what metrics and hooks need from data samples; what is missing is named."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,19 +19,20 @@ _SOURCES = {
     "gt_bboxes": _PACKING,
     "gt_mask": "mmdgdm.LoadWSOLMask before mmdgdm.PackWSOLInputs sets it",
     "ori_shape": _PACKING,
+    "image_id": _PACKING,
     "pred_score": _HEAD,
     "cam": _HEAD,
     "cam_labels": _HEAD,
 }
 
 
-def get_field(sample: dict, name: str) -> Any:
+def get_field(sample: Any, name: str) -> Any:
     """Return a field that a sample must have.
 
     Args:
-        sample: A data sample as a dictionary.
+        sample: A data sample, or the same as a dictionary.
         name: One of ``gt_label``, ``gt_bboxes``, ``gt_mask``, ``ori_shape``,
-            ``pred_score``, ``cam`` and ``cam_labels``.
+            ``image_id``, ``pred_score``, ``cam`` and ``cam_labels``.
 
     Returns:
         The field as it stands.
@@ -47,26 +49,29 @@ def get_field(sample: dict, name: str) -> Any:
     return value
 
 
-def get_array(sample: dict, name: str) -> NDArray[Any]:
+def get_array(sample: Any, name: str) -> NDArray[Any]:
     """Return a field that a sample must have as an array.
 
     Args:
-        sample: A data sample as a dictionary.
+        sample: A data sample, or the same as a dictionary.
         name: As for :func:`get_field`.
 
     Returns:
-        The field; tensors are moved to the CPU.
+        The field; tensors are moved to the CPU, and numbers of half precision become
+        float32, which holds them exactly.
 
     Raises:
         DataError: If the sample lacks the field.
     """
     value = get_field(sample, name)
     if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
-    return np.asarray(value)
+        value = value.detach().cpu()
+        value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    array = np.asarray(value)
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-def get_gt_label(sample: dict) -> int:
+def get_gt_label(sample: Any) -> int:
     """Return the ground-truth class of a sample.
 
     Args:
@@ -86,11 +91,11 @@ def get_gt_label(sample: dict) -> int:
     return int(labels[0])
 
 
-def get_scoremap(sample: dict, label: int, cam_target: str) -> NDArray[Any]:
+def get_scoremap(sample: Any, label: int, *, cam_target: str) -> NDArray[Any]:
     """Return the map of a sample that localization is scored with.
 
     Args:
-        sample: A data sample as a dictionary, with ``cam`` (K, h, w) and
+        sample: A data sample, or the same as a dictionary, with ``cam`` (K, h, w) and
             ``cam_labels`` (K,), and ``pred_score`` (C,) for other targets than
             ``"gt"``.
         label: The ground truth of the sample.
@@ -108,7 +113,7 @@ def get_scoremap(sample: dict, label: int, cam_target: str) -> NDArray[Any]:
     return select_scoremap(
         get_array(sample, "cam"),
         get_array(sample, "cam_labels"),
-        cam_target,
-        label,
-        scores,
+        cam_target=cam_target,
+        label=label,
+        scores=scores,
     )
