@@ -22,8 +22,12 @@ from rich.progress import Progress
 
 from mmdgdm.cli.commands import run_command
 from mmdgdm.cli.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
 from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
+
+#: Names of images left out that are printed.
+_NUM_SHOWN = 5
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -68,7 +72,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[30, 50, 70],
         metavar="PERCENT",
-        help="overlaps that count, 50 among them; default: 30 50 70",
+        help="overlaps of MaxBoxAccV2; default: 30 50 70",
     )
     parser.add_argument(
         "--scores", metavar="FILE.npz", help="class scores, for Top-1 and Top-5 Loc"
@@ -88,12 +92,29 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def describe_missing(missing: Sequence[str], num_scored: int) -> str:
+    """Say what was left out, since scores of the rest can be higher for it."""
+    if not missing:
+        return ""
+    names = ", ".join(missing[:_NUM_SHOWN])
+    others = len(missing) - _NUM_SHOWN
+    more = f" and {others} more" if others > 0 else ""
+    return (
+        f"{len(missing)} of {len(missing) + num_scored} images have no map and are "
+        f"left out, which can raise the scores: {names}{more}.\n"
+    )
+
+
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate as the command line says."""
     # Here, so that the processes that work on the maps need not load matplotlib.
     from mmdgdm.visualization import curves
 
     check_metrics_path(args.json, "--json")
+    if min(args.iou) < 1:
+        raise ConfigError(
+            f"Expected `--iou` in percent, such as 50, but got {args.iou}."
+        )
     if args.plot is not None:
         curves.check_plot_path(args.plot)
     settings = EvaluationSettings(
@@ -116,11 +137,12 @@ def evaluate(args: argparse.Namespace) -> None:
                 task, completed=done, total=total
             ),
         )
-    print(format_metrics(result["metrics"]))
     facts = result["evaluated"]
+    print(describe_missing(facts["missing"], facts["images"]), end="")
+    print(format_metrics(result["metrics"]))
     print(
-        f"{facts['images']} images: {len(facts['missing'])} without a map left out, "
-        f"{facts['resized']} maps enlarged, {facts['constant']} constant."
+        f"{facts['images']} images: {facts['resized']} maps enlarged, "
+        f"{facts['constant']} constant, which tell no place."
     )
     if args.json is not None:
         save_metrics(result, args.json)

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmdgdm.apis import runner as runner_module
 from mmdgdm.apis.runner import build_runner, run_test, run_training
 from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
+from mmdgdm.engine.hooks.report_hook import ReportHook
 from mmdgdm.errors import ConfigError
 
 
@@ -107,5 +108,7 @@ def test_training_trains(tmp_path):
 def test_a_test_never_resumes(tmp_path):
     cfg = _config(tmp_path, resume=True, load_from="old.pth")
     metrics = run_test(cfg, "a.pth")
-    assert _checks(metrics["hooks"]) == [("a.pth", True, False)]
+    *others, report = metrics["hooks"]
+    assert _checks(others) == [("a.pth", True, False)]
+    assert isinstance(report, ReportHook)
     assert cfg.resume is False

@@ -113,9 +113,9 @@ def test_a_result_on_val(run, folder, capsys):
     assert len(found["curves"]) == 10
     assert all(len(curve) == 1000 for curve in found["curves"].values())
     assert found["curves"]["thresholds"][:3] == [0, 0.001, 0.002]
-    assert found["curves"]["wsol/gt_known"][399:401] == [75, 25]
+    assert found["curves"]["gt_known"][399:401] == [75, 25]
     assert {k: v["images"] for k, v in found["by_class"].items()} == {"0": 2, "1": 2}
-    assert [found["by_class"][k]["wsol/gt_known"] for k in "01"] == [100, 50]
+    assert [found["by_class"][k]["gt_known"] for k in "01"] == [100, 50]
     assert {k: v["images"] for k, v in found["by_size"].items()} == {
         "small": 1,
         "medium": 3,
@@ -130,7 +130,8 @@ def test_a_result_on_val(run, folder, capsys):
     assert min(picture.shape[:2]) > 300
     said = capsys.readouterr().out
     assert "| GT-known " in said
-    assert "4 images: 0 without a map left out, 0 maps enlarged, 0 constant." in said
+    assert "4 images: 0 maps enlarged, 0 constant, which tell no place." in said
+    assert "left out" not in said
 
 
 def test_a_threshold_goes_from_val_to_test(run, folder):
@@ -159,7 +160,7 @@ def test_other_overlaps_and_steps(run, folder):
     found = evaluate(run, folder, "--scores", folder / "scores.npz", *options)
     assert found["metrics"]["wsol/max_box_acc_95"] == 75
     assert found["metrics"]["wsol/max_box_acc_v2"] == pytest.approx(75)
-    assert len(found["curves"]["wsol/max_box_acc_v2_95"]) == 100
+    assert len(found["curves"]["max_box_acc_v2_95"]) == 100
     assert "wsol/top2_loc" in found["metrics"]
     assert "wsol/top5_loc" not in found["metrics"]
     assert found["evaluated"]["iou_thresholds"] == [0.3, 0.5, 0.7, 0.95]
@@ -169,7 +170,20 @@ def test_left_out_images_are_listed(run, folder, capsys):
     (folder / "maps/c0/2.jpg.npy").unlink()
     found = evaluate(run, folder, "--allow-missing")
     assert found["evaluated"]["missing"] == ["c0/2.jpg"]
-    assert "3 images: 1 without a map left out" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith(
+        "1 of 4 images have no map and are left out, which can raise the scores: "
+        "c0/2.jpg.\n"
+    )
+    assert "| GT-known" in said
+
+
+def test_overlaps_without_one_half(run, folder):
+    found = evaluate(run, folder, "--iou", 30, 70)["metrics"]
+    both = (found["wsol/max_box_acc_v2_30"] + found["wsol/max_box_acc_v2_70"]) / 2
+    assert found["wsol/max_box_acc_v2"] == both
+    assert "wsol/max_box_acc_v2_50" not in found
+    assert found["wsol/gt_known"] == 75
 
 
 # Errors
@@ -207,9 +221,8 @@ def test_malformed_metadata(run, folder, capsys, name, text, parts):
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (["--iou", 30, 70], ["hold 0.5"]),
         (["--iou", 50, 50], ["`iou_thresholds` to differ"]),
-        (["--iou", 0.5], ["hold 0.5"]),
+        (["--iou", 50, 0.7], ["`--iou` in percent"]),
         (["--iou", 50, 101], ["`iou_thresholds`"]),
         (["--interval", 0], ["`interval`"]),
         (["--workers", 0], ["`workers`"]),
@@ -287,7 +300,7 @@ def test_maps_of_the_true_masks_score_100(run, shared_data, tmp_path):
     found = read_json(out)
     assert found["metrics"]["wsol/pxap"] == found["metrics"]["wsol/pixel_iou"] == 100
     assert found["evaluated"]["images"] == len(chosen)
-    assert len(found["curves"]["wsol/pixel_recall"]) == 1000
+    assert len(found["curves"]["pixel_recall"]) == 1000
     assert cv2.imread(str(plot)) is not None
 
 
@@ -306,7 +319,7 @@ def test_what_is_undefined_becomes_null(run, tmp_path):
     options = ["--mask-root", tmp_path, "--threshold", 0.5, "--interval", 0.5]
     found = evaluate(run, tmp_path, *options, "--plot", tmp_path / "curves.png")
     assert found["metrics"]["wsol/val_threshold/pixel_precision"] is None
-    assert found["curves"]["wsol/pixel_precision"] == [25, None]
+    assert found["curves"]["pixel_precision"] == [25, None]
     assert found["metrics"]["wsol/pxap"] == 25
     assert found["evaluated"]["constant"] == 1
 

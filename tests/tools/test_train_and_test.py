@@ -83,6 +83,32 @@ def test_pictures_are_left_to_the_hook(trained, run_test, tmp_path, monkeypatch)
     assert made == [dict(out_dir="pictures", num_images=3)]
 
 
+def test_scores_are_kept_if_drawing_fails(
+    trained, run_test, tmp_path, monkeypatch, capsys
+):
+    class Failing(Hook):
+        priority = "LOW"
+
+        def __init__(self, **settings):
+            """Take any settings."""
+
+        def after_test_epoch(self, runner, metrics=None):
+            raise OSError("No space left on device")
+
+    real = HOOKS.get
+    monkeypatch.setattr(
+        HOOKS,
+        "get",
+        lambda name: Failing if name == "mmdgdm.WSOLVisualizationHook" else real(name),
+    )
+    out = tmp_path / "metrics.json"
+    argv = [trained.config, trained.checkpoint, "--work-dir", str(tmp_path)]
+    with pytest.raises(OSError, match="No space left"):
+        run_test([*argv, "--show-dir", "pictures", "--out", str(out)])
+    assert set(json.loads(out.read_text())) == {"accuracy/top1", "accuracy/top2"}
+    assert "| accuracy/top1 |" in capsys.readouterr().out
+
+
 def test_number_of_pictures_needs_a_folder(trained, run_test, capsys):
     with pytest.raises(SystemExit) as stop:
         run_test([trained.config, trained.checkpoint, "--show-num", "3"])

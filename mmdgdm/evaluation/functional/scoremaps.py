@@ -275,9 +275,12 @@ def check_quantized(quantized: NDArray[Any]) -> None:
 
 
 def predict_box(
-    scoremap: ArrayLike, threshold: float, size: tuple[int, int] = EVAL_SIZE
+    scoremap: ArrayLike, threshold: float, *, size: tuple[int, int] = EVAL_SIZE
 ) -> NDArray[np.int64]:
     """Localize an object: the box of the largest contour at one threshold.
+
+    The box is the benchmark's, as :func:`contour_boxes` makes it: to the right and
+    below it reaches one pixel further than the contour, unless the frame stops it.
 
     Args:
         scoremap: (h, w), floating point, not normalised.
@@ -285,7 +288,8 @@ def predict_box(
         size: (width, height) at which the map is thresholded.
 
     Returns:
-        (4,) int64, x0, y0, x1, y1 in pixels of an image of ``size``.
+        (4,) int64, x0, y0, x1, y1 in pixels of an image of ``size``; an inclusive
+        width of x1 - x0 + 1. Of the map below, pixels 1 to 6 and 2 to 4 are ones.
 
     Raises:
         ConfigError: If ``threshold`` is not in [0, 1).

@@ -254,14 +254,15 @@ def test_class_scores_that_fit_no_image(made_up, row, match):
 def test_what_was_evaluated(made_up):
     write_scoremap(made_up.maps, made_up.ids[0], np.zeros((224, 224)))
     write_scoremap(made_up.maps, made_up.ids[1], np.full((7, 7), 0.3))
+    write_scoremap(made_up.maps, made_up.ids[2], np.full((224, 224), 0.7))
     chosen = EvaluationSettings(interval=0.1, threshold=0.2, topk=(2,))
     facts = made_up.evaluate(chosen, scores=made_up.score_file)["evaluated"]
     assert facts == {
         "images": 17,
         "classes": 3,
         "missing": [],
-        "resized": 16,
-        "constant": 2,
+        "resized": 15,
+        "constant": 3,
         "scoremap_root": str(made_up.maps),
         "metadata": str(made_up.metadata),
         "mask_root": None,
