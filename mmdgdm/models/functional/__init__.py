@@ -1,11 +1,6 @@
 """The mathematics of the attention guided layers, as pure functions."""
 
-from mmdgdm.models.functional.attention import (
-    apply_masks,
-    keep_mean,
-    mean_over,
-    wide_dtype,
-)
+from mmdgdm.models.functional.attention import apply_masks, keep_mean, wide_dtype
 from mmdgdm.models.functional.background_loss import background_share
 from mmdgdm.models.functional.cagd import channel_attention, channel_mask, num_kept
 from mmdgdm.models.functional.sagd import (
@@ -33,7 +28,6 @@ __all__ = [
     "drop_mask",
     "importance_map",
     "keep_mean",
-    "mean_over",
     "num_kept",
     "otsu_threshold",
     "spatial_attention",

@@ -1,4 +1,4 @@
-"""Averages and masks of a feature map, computed in a dtype that can hold them."""
+"""Masks of a feature map, computed and applied in a dtype that can hold them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,6 @@ MAX_FACTOR = 10.0
 def wide_dtype(dtype: torch.dtype) -> torch.dtype:
     """The dtype to compute in: float32 for float16 and bfloat16, else the same."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-
-
-def mean_over(feat: Tensor, dims: tuple[int, ...], *, keepdim: bool = False) -> Tensor:
-    """Average ``feat`` over ``dims``, half precision being summed in float32.
-
-    Args:
-        feat: A floating point tensor of any shape.
-        dims: The dimensions to average over.
-        keepdim: Whether the averaged dimensions stay, with size 1.
-
-    Returns:
-        The mean, in float32 for float16 and bfloat16 input, else in the dtype
-        of ``feat``.
-    """
-    return feat.mean(dim=dims, keepdim=keepdim, dtype=wide_dtype(feat.dtype))
 
 
 def apply_masks(feat: Tensor, *masks: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-from mmdgdm.models.functional.attention import keep_mean, mean_over
+from mmdgdm.models.functional.attention import keep_mean, wide_dtype
 
 
 def channel_attention(feat: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def channel_attention(feat: Tensor) -> Tensor:
     Returns:
         The attention, (N, C), float32 for half precision input.
     """
-    return mean_over(feat, (2, 3))
+    return feat.mean(dim=(2, 3), dtype=wide_dtype(feat.dtype))
 
 
 def num_kept(keep_ratio: float, channels: int) -> int:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from mmdgdm.models.functional.attention import keep_mean, mean_over
+from mmdgdm.models.functional.attention import keep_mean, wide_dtype
 
 #: What a share of gives the threshold of the background.
 BACKGROUND_RULES = ("max", "mean", "otsu")
@@ -33,7 +33,7 @@ def spatial_attention(feat: Tensor) -> Tensor:
     Returns:
         The attention map, (N, 1, H, W), float32 for half precision input.
     """
-    return mean_over(feat, (1,), keepdim=True)
+    return feat.mean(dim=1, keepdim=True, dtype=wide_dtype(feat.dtype))
 
 
 def block_side(block_size: Union[int, float], size: Sequence[int]) -> int:

@@ -11,7 +11,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from mmdgdm.models.functional import mean_over
+from mmdgdm.models.functional import channel_attention
 from mmdgdm.models.heads.base import CAMHead, apply_branch, check_map
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_non_negative
@@ -125,7 +125,7 @@ class WSOLHead(CAMHead, LinearClsHead):
 
     def scores(self, embedded: Tensor) -> Tensor:
         """Class scores before the softmax, (N, num_classes), float32 in evaluation."""
-        return apply_branch(self.fc, mean_over(embedded, (2, 3)))
+        return apply_branch(self.fc, channel_attention(embedded))
 
     def maps(self, embedded: Tensor, labels: Optional[Tensor]) -> Tensor:
         """Maps (N, K, H, W) float32 of labels (N, K), or of all classes."""
