@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,12 +24,17 @@ LEAVES = sorted(
 every_config = pytest.mark.parametrize("name", LEAVES)
 
 
+@cache
+def read(name):
+    return Config.fromfile(REPO_ROOT / name)
+
+
 @pytest.fixture
 def load(monkeypatch):
     monkeypatch.chdir(REPO_ROOT)
 
     def load(name):
-        config = Config.fromfile(name)
+        config = copy.deepcopy(read(name))
         init_default_scope(config.default_scope)
         # Weights are a matter of the machine, not of the config.
         config.model.backbone.pop("init_cfg", None)
