@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mmengine.logging import print_log
 from torch import nn
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.models.utils.pretrained import check_pretrained
 
 
-class TrainReturnsSelf:
-    """Makes ``train`` and ``eval`` of a mmpretrain backbone return the backbone.
+class SizedBackbone:
+    """What our backbones add to mmpretrain's; first among their base classes.
 
-    mmpretrain's return ``None``, against the contract of ``torch.nn.Module``. To be
-    named before the backbone among the base classes.
+    The state dict says, in the metadata that torch keeps beside the weights, with
+    which undilated stride they were trained; names and values stay mmpretrain's.
     """
 
+    #: The output stride of published weights.
+    published_stride = 32
+    output_stride: int
+    dilate: bool
+
+    def _set_stride(
+        self, output_stride: int, dilate: bool, *, changed: Iterable[nn.Module] = ()
+    ) -> None:
+        """Finish the built network: take strides out of stages, freeze others."""
+        self.output_stride = output_stride
+        self.dilate = dilate
+        self._was_warned = False
+        take_out_strides(changed, dilate)
+        self._register_state_dict_hook(_note_stride)  # type: ignore[attr-defined]
+        # Most parents freeze at the first call of `train`, too late for a wrapper
+        # that collects the trainable parameters before.
+        self._freeze_stages()  # type: ignore[attr-defined]
+
+    @property
+    def undilated_stride(self) -> int:
+        """Output stride of the undilated network whose convolutions see as much."""
+        if self.dilate:
+            return self.published_stride
+        return min(self.output_stride, self.published_stride)
+
     def train(self, mode: bool = True) -> Any:
-        """Set the training mode as the backbone does (frozen stages, batch norm).
+        """Set the training mode as mmpretrain's backbone does, which returns nothing.
 
         Args:
             mode: Whether to train (``True``) or to evaluate (``False``).
@@ -29,12 +57,57 @@ class TrainReturnsSelf:
         super().train(mode)  # type: ignore[misc]
         return self
 
+    def init_weights(self) -> None:
+        """Initialize the weights as ``init_cfg`` says.
+
+        Raises:
+            CheckpointError: If nothing in a pretrained file fits this backbone.
+        """
+        check_pretrained(self)
+        super().init_weights()  # type: ignore[misc]
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Mapping[str, Any],
+        *args: Any,
+    ) -> None:
+        trained = local_metadata.get("undilated_stride", self.published_stride)
+        names = self.state_dict()  # type: ignore[attr-defined]
+        is_odd = trained != self.undilated_stride and not self._was_warned
+        if is_odd and any(f"{prefix}{name}" in state_dict for name in names):
+            self._was_warned = True
+            print_log(self._describe_odds(trained), "current", logging.WARNING)
+        super()._load_from_state_dict(  # type: ignore[misc]
+            state_dict, prefix, local_metadata, *args
+        )
+
+    def _describe_odds(self, trained: int) -> str:
+        remedy = f"set `output_stride={trained}`"
+        if self.published_stride == trained == 32:
+            remedy = f"set `dilate=True` or `output_stride={trained}`"
+        elif self.dilate:
+            remedy += " and `dilate=False`"
+        return (
+            f"{type(self).__name__} with output_stride={self.output_stride} and "
+            f"{'' if self.dilate else 'no '}dilation takes weights that were trained "
+            f"at output_stride={trained} or do not say at which: its last stages see "
+            f"another share of the image, so fine-tune them, or {remedy}."
+        )
+
+
+def _note_stride(
+    module: nn.Module, _: Any, __: str, local_metadata: dict[str, Any]
+) -> None:
+    local_metadata["undilated_stride"] = module.undilated_stride
+
 
 def check_out_indices(out_indices: Any, num_stages: int) -> list[int]:
     """Return the stages whose maps are asked for, checked.
 
     Args:
-        out_indices: Stage numbers.
+        out_indices: Stage numbers, or one; negative ones count from the end.
         num_stages: Number of stages.
 
     Returns:
@@ -43,32 +116,42 @@ def check_out_indices(out_indices: Any, num_stages: int) -> list[int]:
     Raises:
         ConfigError: Unless they are distinct, ascending numbers of stages.
     """
-    if isinstance(out_indices, Sequence) and not isinstance(out_indices, str):
-        indices = list(out_indices)
-        if indices and indices == [i for i in range(num_stages) if i in indices]:
-            return indices
+    indices = [out_indices] if isinstance(out_indices, int) else out_indices
+    if isinstance(indices, Sequence) and not isinstance(indices, str):
+        stages = range(-num_stages, num_stages)
+        numbers = [i % num_stages if i in stages else i for i in indices]
+        if numbers and numbers == [i for i in range(num_stages) if i in numbers]:
+            return numbers
     raise ConfigError(
         f"Expected `out_indices` to be ascending stage numbers in 0 to "
         f"{num_stages - 1}, but got {out_indices!r}."
     )
 
 
-def refuse_arguments(kwargs: Mapping[str, Any], instead: Mapping[str, str]) -> None:
-    """Raise if an argument of the parent is set that another one decides here.
+def drop_agreed(
+    kwargs: Mapping[str, Any], decided: Mapping[str, tuple[Any, str]]
+) -> dict[str, Any]:
+    """Drop arguments of the parent that only repeat what is decided here.
 
     Args:
         kwargs: The arguments that are to be passed on.
-        instead: What to set instead, by the name of the refused argument.
+        decided: By the name of an argument, its one value here and what to set in
+            its place.
+
+    Returns:
+        The other arguments.
 
     Raises:
-        ConfigError: Naming the argument and what to set instead.
+        ConfigError: If an argument has another value.
     """
-    for name in kwargs:
-        if name in instead:
+    for name, (value, instead) in decided.items():
+        given = kwargs.get(name, value)
+        if (tuple(given) if isinstance(given, list) else given) != value:
             raise ConfigError(
-                f"Expected `{name}` to be left out, but got {kwargs[name]!r}: "
-                f"set {instead[name]} instead."
+                f"Expected `{name}` to be {value!r} or left out, but got {given!r}: "
+                f"set {instead} instead."
             )
+    return {name: value for name, value in kwargs.items() if name not in decided}
 
 
 def take_out_strides(stages: Iterable[nn.Module], dilate: bool) -> None:

@@ -9,11 +9,11 @@ from mmpretrain.models.backbones import ConvNeXt as MMPretrainConvNeXt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmdgdm.errors import ConfigError
 from mmdgdm.models.backbones.base import (
-    TrainReturnsSelf,
+    SizedBackbone,
     check_out_indices,
-    refuse_arguments,
-    take_out_strides,
+    drop_agreed,
 )
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
@@ -41,7 +41,7 @@ class _RightPaddedConv2d(nn.Conv2d):
 
 
 @MODELS.register_module()
-class ConvNeXt(TrainReturnsSelf, MMPretrainConvNeXt):
+class ConvNeXt(SizedBackbone, MMPretrainConvNeXt):
     """mmpretrain's ``ConvNeXt`` with maps, their size set by one argument.
 
     Names of parameters are mmpretrain's. The maps of its stages for a 224 x 224 image
@@ -80,7 +80,8 @@ class ConvNeXt(TrainReturnsSelf, MMPretrainConvNeXt):
 
     Raises:
         ConfigError: If ``arch``, ``output_stride`` or ``out_indices`` is not one of
-            its values, or ``gap_before_final_norm`` or ``stem_patch_size`` is given.
+            its values, or ``gap_before_final_norm`` or ``stem_patch_size`` has
+            another value than here (``False``, 4).
 
     Example:
         >>> import torch
@@ -101,26 +102,28 @@ class ConvNeXt(TrainReturnsSelf, MMPretrainConvNeXt):
     ) -> None:
         if not isinstance(arch, dict):
             check_choice("arch", arch, self.arch_settings)
+        elif {len(arch.get(name, ())) for name in ("depths", "channels")} != {4}:
+            raise ConfigError(
+                "Expected `arch` to hold `depths` and `channels` of four stages, but "
+                f"got {arch!r}."
+            )
         check_choice("output_stride", output_stride, sorted(_UNSTRIDED_STAGES))
-        refuse_arguments(
+        options = drop_agreed(
             kwargs,
             {
-                "gap_before_final_norm": "WSOLHead, which averages over places,",
-                "stem_patch_size": "`output_stride`",
+                "gap_before_final_norm": (False, "the average in WSOLHead"),
+                "stem_patch_size": (4, "`output_stride`"),
             },
         )
         super().__init__(
             arch=arch,
             out_indices=check_out_indices(out_indices, 4),
             gap_before_final_norm=False,
-            **kwargs,
+            **options,
         )
-        self.output_stride = output_stride
-        self.dilate = dilate
         changed = []
         for stage in _UNSTRIDED_STAGES[output_stride]:
             downsample = self.downsample_layers[stage]
             downsample[1] = _RightPaddedConv2d.like(downsample[1])
             changed.append(nn.ModuleList([downsample, self.stages[stage]]))
-        take_out_strides(changed, dilate)
-        self._freeze_stages()
+        self._set_stride(output_stride, dilate, changed=changed)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from mmpretrain.models.backbones import EfficientNet
 from mmpretrain.models.utils import make_divisible
 
-from mmdgdm.models.backbones.base import TrainReturnsSelf, take_out_strides
+from mmdgdm.models.backbones.base import (
+    SizedBackbone,
+    check_out_indices,
+    drop_agreed,
+)
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
 
@@ -42,12 +46,17 @@ def _layer_settings(arch: str) -> list[list[list[int]]]:
     return [*stages, [[1, 1280, 0, 1, 0, -1]]]
 
 
+_DECIDED = {
+    "act_cfg": ({"type": "ReLU6"}, "mmpretrain's EfficientNet"),
+    "conv_cfg": ({"type": "Conv2dAdaptivePadding"}, "mmpretrain's EfficientNet"),
+}
+
 # The stages whose first block gives up its stride of 2, by output stride.
 _UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (5,), 8: (4, 5)}
 
 
 @MODELS.register_module()
-class EfficientNetLite(TrainReturnsSelf, EfficientNet):
+class EfficientNetLite(SizedBackbone, EfficientNet):
     """EfficientNet-Lite0, Lite1 and Lite2, the mobile variants of EfficientNet.
 
     Differences from mmpretrain's ``EfficientNet`` (``arch`` b0 to b2): no
@@ -94,18 +103,15 @@ class EfficientNetLite(TrainReturnsSelf, EfficientNet):
             dilated in its place (2, then 4), which keeps their receptive field
             and the accuracy of weights trained at 32. Without effect at 32.
         out_indices: The stages whose maps are returned, in 0 to 6.
-        frozen_stages: The number of first stages whose parameters get no
-            gradient and whose batch norm stays in eval mode, from 0 to 7.
         norm_cfg: Config of the normalization layers.
-        norm_eval: Whether all batch norm layers stay in eval mode in training.
-        drop_path_rate: Stochastic depth rate of the last block; it grows
-            linearly from 0 at the first.
-        with_cp: Whether to save memory by gradient checkpointing.
-        init_cfg: How to initialize the weights; by default as the parent does.
+        **kwargs: As for mmpretrain's ``EfficientNet``: ``frozen_stages`` (the number
+            of first stages, 0 to 7), ``norm_eval``, ``drop_path_rate``, ``with_cp``,
+            ``init_cfg``.
 
     Raises:
-        ConfigError: If ``arch`` or ``output_stride`` is not one of its values.
-        ValueError: If ``out_indices`` or ``frozen_stages`` is out of range.
+        ConfigError: If ``arch``, ``output_stride`` or ``out_indices`` is not one of
+            its values, or ``act_cfg`` or ``conv_cfg`` has another value than here.
+        ValueError: If ``frozen_stages`` is out of range.
 
     Example:
         >>> import torch
@@ -125,35 +131,22 @@ class EfficientNetLite(TrainReturnsSelf, EfficientNet):
         *,
         dilate: bool = False,
         out_indices: Sequence[int] = (6,),
-        frozen_stages: int = 0,
         norm_cfg: Optional[dict[str, Any]] = None,
-        norm_eval: bool = False,
-        drop_path_rate: float = 0.0,
-        with_cp: bool = False,
-        init_cfg: Union[dict[str, Any], list[dict[str, Any]], None] = None,
+        **kwargs: Any,
     ) -> None:
         check_choice("arch", arch, self.arch_settings)
         check_choice("output_stride", output_stride, sorted(_UNSTRIDED_STAGES))
         # The parent looks its table up by the first letter of ``arch``.
         self.layer_settings = {"l": _layer_settings(arch)}
-        options = {} if init_cfg is None else {"init_cfg": init_cfg}
+        options = drop_agreed(kwargs, _DECIDED)
         super().__init__(
             arch=arch,
-            drop_path_rate=drop_path_rate,
-            out_indices=out_indices,
-            frozen_stages=frozen_stages,
+            out_indices=check_out_indices(out_indices, 7),
             norm_cfg=norm_cfg or {"type": "BN", "eps": 1e-3, "momentum": 0.01},
             act_cfg={"type": "ReLU6"},
-            norm_eval=norm_eval,
-            with_cp=with_cp,
             **options,
         )
-        self.output_stride = output_stride
-        self.dilate = dilate
         # Not through the table: the parent merges a stage that starts with
         # stride 1 into the one before, which would rename the parameters.
-        changed = _UNSTRIDED_STAGES[output_stride]
-        take_out_strides([self.layers[stage] for stage in changed], dilate)
-        # The parent freezes at the first call of `train`, too late for a wrapper
-        # that collects the trainable parameters before.
-        self._freeze_stages()
+        changed = [self.layers[stage] for stage in _UNSTRIDED_STAGES[output_stride]]
+        self._set_stride(output_stride, dilate, changed=changed)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Union
+from typing import Any
 
 from mmpretrain.models.backbones import InceptionV3 as MMPretrainInceptionV3
 from torch import Tensor, nn
 
-from mmdgdm.models.backbones.base import TrainReturnsSelf, check_out_indices
+from mmdgdm.models.backbones.base import (
+    SizedBackbone,
+    check_out_indices,
+    drop_agreed,
+)
 from mmdgdm.models.backbones.vgg_gap import make_gap_convs
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
@@ -20,11 +24,12 @@ _STAGES = (
     ("Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
 )
 _LAST_STAGE = 4
+_DECIDED = {"num_classes": (None, "it in `head`"), "aux_logits": (False, "nothing")}
 _MIXED_7 = ("Mixed_7a", "Mixed_7b", "Mixed_7c")
 
 
 @MODELS.register_module()
-class InceptionV3(TrainReturnsSelf, MMPretrainInceptionV3):
+class InceptionV3(SizedBackbone, MMPretrainInceptionV3):
     """InceptionV3 without classifiers, returning maps.
 
     At ``output_stride`` 16 and 8 it is the form of the localization literature: cut
@@ -66,10 +71,11 @@ class InceptionV3(TrainReturnsSelf, MMPretrainInceptionV3):
         frozen_stages: The number of first stages whose parameters get no gradient and
             whose batch norm stays in eval mode, from 0 to 4.
         norm_eval: Whether all batch norm layers stay in eval mode in training.
-        init_cfg: How to initialize the weights; by default as mmpretrain does.
+        **kwargs: As for mmpretrain's ``InceptionV3``: ``init_cfg``.
 
     Raises:
-        ConfigError: If an argument is not one of its values.
+        ConfigError: If an argument is not one of its values, ``num_classes`` is given
+            or ``aux_logits`` is not ``False``.
 
     Example:
         >>> import torch
@@ -78,6 +84,9 @@ class InceptionV3(TrainReturnsSelf, MMPretrainInceptionV3):
         >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 224, 224))]
         [(1, 288, 14, 14), (1, 768, 14, 14), (1, 1024, 14, 14)]
     """
+
+    # At 16 a pooling takes over the stride of `Mixed_6a`.
+    published_stride = 16
 
     def __init__(
         self,
@@ -88,34 +97,33 @@ class InceptionV3(TrainReturnsSelf, MMPretrainInceptionV3):
         out_indices: Sequence[int] = (_LAST_STAGE,),
         frozen_stages: int = 0,
         norm_eval: bool = False,
-        init_cfg: Union[dict[str, Any], list[dict[str, Any]], None] = None,
+        **kwargs: Any,
     ) -> None:
         check_choice("output_stride", output_stride, (8, 16, 32))
         check_choice("frozen_stages", frozen_stages, range(_LAST_STAGE + 1))
         indices = check_out_indices(out_indices, _LAST_STAGE + 1)
-        options = {} if init_cfg is None else {"init_cfg": init_cfg}
+        options = drop_agreed(kwargs, _DECIDED)
         super().__init__(aux_logits=False, dropout=dropout, **options)
-        self.output_stride = output_stride
         self.out_indices = indices
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.maxpool3: nn.Module = nn.Identity()
-        del self.AuxLogits, self.avgpool, self.fc
+        del self.avgpool, self.fc
         with_last = _LAST_STAGE in indices
         if output_stride != 32:
-            self._set_sizes()
+            self._set_sizes(output_stride)
         if output_stride != 32 or not with_last:
             for name in _MIXED_7:
                 delattr(self, name)
         if output_stride != 32 and with_last:
             self.gap_convs = make_gap_convs(768, gap_channels)
-        self._freeze_stages()
+        self._set_stride(output_stride, dilate=False)
 
-    def _set_sizes(self) -> None:
+    def _set_sizes(self, output_stride: int) -> None:
         self.Conv2d_1a_3x3.conv.padding = (1, 1)
         self.maxpool1 = nn.MaxPool2d(3, 2, padding=1, ceil_mode=True)
         self.maxpool2 = nn.MaxPool2d(3, 2, padding=1, ceil_mode=True)
-        if self.output_stride == 16:
+        if output_stride == 16:
             self.maxpool3 = nn.MaxPool2d(3, 2, ceil_mode=True)
         for conv in (self.Mixed_6a.branch3x3.conv, self.Mixed_6a.branch3x3dbl_3.conv):
             conv.stride, conv.padding = (1, 1), (1, 1)

@@ -7,11 +7,7 @@ from typing import Any
 
 from mmpretrain.models.backbones import MobileNetV2 as MMPretrainMobileNetV2
 
-from mmdgdm.models.backbones.base import (
-    TrainReturnsSelf,
-    check_out_indices,
-    take_out_strides,
-)
+from mmdgdm.models.backbones.base import SizedBackbone, check_out_indices
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
 
@@ -21,7 +17,7 @@ _FIRST_CHANGED = {32: None, 16: "layer6", 8: "layer4"}
 
 
 @MODELS.register_module()
-class MobileNetV2(TrainReturnsSelf, MMPretrainMobileNetV2):
+class MobileNetV2(SizedBackbone, MMPretrainMobileNetV2):
     """mmpretrain's ``MobileNetV2`` with the size of its last map as one argument.
 
     Names of parameters are mmpretrain's. The maps of its stages for a 224 x 224 image
@@ -75,11 +71,7 @@ class MobileNetV2(TrainReturnsSelf, MMPretrainMobileNetV2):
     ) -> None:
         check_choice("output_stride", output_stride, sorted(_FIRST_CHANGED))
         super().__init__(out_indices=check_out_indices(out_indices, 8), **kwargs)
-        self.output_stride = output_stride
-        self.dilate = dilate
         first = _FIRST_CHANGED[output_stride]
-        changed = self.layers[self.layers.index(first) :] if first else []
-        take_out_strides([getattr(self, name) for name in changed], dilate)
-        # The parent freezes at the first call of `train`, too late for a wrapper
-        # that collects the trainable parameters before.
-        self._freeze_stages()
+        names = self.layers[self.layers.index(first) :] if first else []
+        changed = [getattr(self, name) for name in names]
+        self._set_stride(output_stride, dilate, changed=changed)

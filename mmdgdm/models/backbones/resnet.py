@@ -8,24 +8,18 @@ from typing import Any
 from mmpretrain.models.backbones import ResNet as MMPretrainResNet
 
 from mmdgdm.models.backbones.base import (
-    TrainReturnsSelf,
+    SizedBackbone,
     check_out_indices,
-    refuse_arguments,
-    take_out_strides,
+    drop_agreed,
 )
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
 
 # The strides of the four stages by output stride.
 _STRIDES = {32: (1, 2, 2, 2), 16: (1, 2, 2, 1), 8: (1, 2, 1, 1)}
-_INSTEAD = {
-    "strides": "`output_stride`",
-    "dilations": "`output_stride` and `dilate`",
-    "num_stages": "`out_indices`",
-}
 
 
-class ResNetOutputStride(TrainReturnsSelf):
+class ResNetOutputStride(SizedBackbone):
     """Gives a ResNet of mmpretrain the arguments ``output_stride`` and ``dilate``.
 
     To be named before the ResNet among the base classes; see :class:`ResNet`.
@@ -44,14 +38,21 @@ class ResNetOutputStride(TrainReturnsSelf):
     ) -> None:
         check_choice("depth", depth, sorted(self.arch_settings))
         check_choice("output_stride", output_stride, sorted(_STRIDES))
-        refuse_arguments(kwargs, _INSTEAD)
+        strides = _STRIDES[output_stride]
+        # mmpretrain dilates the first block of a stage too, which is another network.
+        is_dilated = dilate and output_stride < 32
+        decided = {
+            "num_stages": (4, "`out_indices`"),
+            "strides": (strides, "`output_stride`"),
+            "dilations": (None if is_dilated else (1, 1, 1, 1), "`dilate`"),
+        }
+        options = drop_agreed(kwargs, decided)
         indices = check_out_indices(out_indices, 4)
-        super().__init__(depth=depth, out_indices=indices, **kwargs)  # type: ignore
-        self.output_stride = output_stride
-        self.dilate = dilate
-        self.strides = _STRIDES[output_stride]
-        changed = {32: (), 16: ("layer4",), 8: ("layer3", "layer4")}[output_stride]
-        take_out_strides([getattr(self, name) for name in changed], dilate)
+        super().__init__(depth=depth, out_indices=indices, **options)  # type: ignore
+        self.strides = strides
+        names = {32: (), 16: ("layer4",), 8: ("layer3", "layer4")}[output_stride]
+        changed = [getattr(self, name) for name in names]
+        self._set_stride(output_stride, dilate, changed=changed)
 
 
 @MODELS.register_module()
@@ -90,7 +91,8 @@ class ResNet(ResNetOutputStride, MMPretrainResNet):
 
     Raises:
         ConfigError: If ``depth``, ``output_stride`` or ``out_indices`` is not one of
-            its values, or ``strides``, ``dilations`` or ``num_stages`` is given.
+            its values, or ``strides``, ``dilations`` or ``num_stages`` has another
+            value than here.
 
     Example:
         >>> import torch

@@ -30,7 +30,8 @@ class SEResNet(ResNetOutputStride, MMPretrainSEResNet):
 
     Raises:
         ConfigError: If ``depth``, ``output_stride`` or ``out_indices`` is not one of
-            its values, or ``strides``, ``dilations`` or ``num_stages`` is given.
+            its values, or ``strides``, ``dilations`` or ``num_stages`` has another
+            value than here.
 
     Example:
         >>> import torch

@@ -12,23 +12,23 @@ from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.backbones.base import (
-    TrainReturnsSelf,
+    SizedBackbone,
     check_out_indices,
-    refuse_arguments,
+    drop_agreed,
 )
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
 
 _GAP_STAGE = 5
-_INSTEAD = {
-    "num_classes": "it in `head`",
-    "num_stages": "`out_indices`",
-    "with_last_pool": "`output_stride`",
+_DECIDED = {
+    "num_classes": (-1, "it in `head`"),
+    "num_stages": (5, "`out_indices`"),
+    "with_last_pool": (False, "`output_stride`"),
 }
 
 
 @MODELS.register_module()
-class VGGGAP(TrainReturnsSelf, VGG):
+class VGGGAP(SizedBackbone, VGG):
     """VGG without its last pooling, followed by a 3 x 3 convolution and a ReLU.
 
     The form that class activation mapping gives the VGG: the fully connected layers
@@ -75,7 +75,7 @@ class VGGGAP(TrainReturnsSelf, VGG):
 
     Raises:
         ConfigError: If an argument is not one of its values, or ``num_classes``,
-            ``num_stages`` or ``with_last_pool`` is given.
+            ``num_stages`` or ``with_last_pool`` has another value than here.
 
     Example:
         >>> import torch
@@ -84,6 +84,8 @@ class VGGGAP(TrainReturnsSelf, VGG):
         >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 224, 224))]
         [(1, 512, 28, 28), (1, 1024, 28, 28)]
     """
+
+    published_stride = 16
 
     def __init__(
         self,
@@ -98,30 +100,31 @@ class VGGGAP(TrainReturnsSelf, VGG):
     ) -> None:
         check_choice("depth", depth, sorted(self.arch_settings))
         check_choice("output_stride", output_stride, (8, 16))
-        refuse_arguments(kwargs, _INSTEAD)
+        options = drop_agreed(kwargs, _DECIDED)
         indices = check_out_indices(out_indices, _GAP_STAGE + 1)
-        super().__init__(depth, out_indices=indices, with_last_pool=False, **kwargs)
-        self.output_stride = output_stride
-        self._set_pools(pool_sizes)
+        super().__init__(depth, out_indices=indices, with_last_pool=False, **options)
+        self._set_pools(pool_sizes, output_stride, ceil=options.get("ceil_mode", False))
         self.last_pools = nn.Sequential()
         if last_pools:
             pools = nn.MaxPool2d(3, 1, padding=1), nn.AvgPool2d(3, 1, padding=1)
             self.last_pools.extend(pools)
         if _GAP_STAGE in indices:
             self.gap_convs = make_gap_convs(self.in_channels, gap_channels)
-        # The parent freezes at the first call of `train`, too late for a wrapper
-        # that collects the trainable parameters before.
-        self._freeze_stages()
+        self._set_stride(output_stride, dilate=False)
 
-    def _set_pools(self, sizes: Sequence[int]) -> None:
+    def _set_pools(
+        self, sizes: Sequence[int], output_stride: int, *, ceil: bool
+    ) -> None:
         if len(sizes) != 4 or not set(sizes) <= {2, 3}:
             raise ConfigError(
                 "Expected `pool_sizes` to be four numbers, each 2 or 3, but got "
                 f"{sizes!r}."
             )
         for stage, size in enumerate(sizes):
-            stride = 1 if stage == 3 and self.output_stride == 8 else 2
-            pool: nn.Module = nn.MaxPool2d(size, stride, padding=size - 2)
+            stride = 1 if stage == 3 and output_stride == 8 else 2
+            pool: nn.Module = nn.MaxPool2d(
+                size, stride, padding=size - 2, ceil_mode=ceil
+            )
             # Not left out: the numbers of the later modules must stay.
             if (size, stride) == (2, 1):
                 pool = nn.Identity()

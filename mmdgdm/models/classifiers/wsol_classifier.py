@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import torch
+from mmengine.model import BaseModule
 from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmdgdm.errors import DataError
+from mmdgdm.models.backbones.base import SizedBackbone
 from mmdgdm.models.utils.memory_format import to_channels_last
+from mmdgdm.models.utils.pretrained import check_pretrained
 from mmdgdm.models.utils.stage_necks import build_stage_necks, check_fired
 from mmdgdm.registry import MODELS
 
@@ -58,6 +61,18 @@ class WSOLClassifier(ImageClassifier):
         # Here and not later: DDP lays out its buckets by the strides it finds.
         if channels_last:
             to_channels_last(self)
+
+    def init_weights(self) -> None:
+        """Initialize the weights as ``init_cfg`` says.
+
+        Raises:
+            CheckpointError: If nothing in a pretrained file fits its module.
+        """
+        for module in self.modules():
+            # Ours check their own.
+            if isinstance(module, BaseModule) and not isinstance(module, SizedBackbone):
+                check_pretrained(module)
+        super().init_weights()
 
     def extract_feat(self, inputs: Tensor, stage: str = "neck") -> Any:
         """Extract features as ``ImageClassifier`` does, with the layers at work.

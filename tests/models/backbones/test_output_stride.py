@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
+
+import mmpretrain
 import mmpretrain.models.backbones as mmpretrain_backbones
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -211,11 +216,54 @@ def test_a_wrong_output_stride_lists_the_right_ones(cls, kwargs, value):
 
 
 @pytest.mark.parametrize(("cls", "kwargs", "by_stride"), CASES)
-@pytest.mark.parametrize("indices", [(), (9,), (1, 0), (0, 0), 3, "0", (-1,)])
+@pytest.mark.parametrize("indices", [(), (9,), (1, 0), (0, 0), 9, "0", (-9,), (-1, 0)])
 def test_wrong_out_indices_are_named(cls, kwargs, by_stride, indices):
     last = len(by_stride[16]) - 1
     with pytest.raises(ConfigError, match=rf"`out_indices` .* 0 to {last}, but got"):
         cls(out_indices=indices, **kwargs)
+
+
+@pytest.fixture
+def on_meta(monkeypatch) -> torch.device:
+    """A device for weights without memory; rates of drop path need real numbers."""
+    linspace = functools.partial(torch.linspace, device="cpu")
+    monkeypatch.setattr(torch, "linspace", linspace)
+    return torch.device("meta")
+
+
+@small
+def test_stages_count_from_the_end_too(cls, kwargs):
+    last = cls(**kwargs).out_indices
+    assert cls(out_indices=-1, **kwargs).out_indices == last
+    assert cls(out_indices=(0, -1), **kwargs).out_indices == [0, *last]
+
+
+@pytest.mark.parametrize(
+    ("cls", "kwargs"),
+    [
+        (ResNet, {"depth": 18, "num_stages": 4, "dilations": [1, 1, 1, 1]}),
+        (ResNet, {"depth": 18, "strides": (1, 2, 2, 2)}),
+        (ResNet, {"depth": 18, "output_stride": 8, "strides": [1, 2, 1, 1]}),
+        (SEResNet, {"depth": 50, "num_stages": 4}),
+        (ConvNeXt, {"arch": "atto", "gap_before_final_norm": False}),
+        (ConvNeXt, {"arch": "atto", "stem_patch_size": 4}),
+        (VGGGAP, {"num_classes": -1, "num_stages": 5, "with_last_pool": False}),
+        (InceptionV3, {"aux_logits": False, "num_classes": None}),
+        (EfficientNetLite, {"act_cfg": {"type": "ReLU6"}}),
+        (EfficientNetLite, {"conv_cfg": {"type": "Conv2dAdaptivePadding"}}),
+    ],
+)
+def test_arguments_that_agree_are_taken(cls, kwargs, on_meta):
+    with on_meta:
+        plain = {
+            name: kwargs[name]
+            for name in ("depth", "arch", "output_stride")
+            if name in kwargs
+        }
+        assert str(cls(**kwargs)) == str(cls(**plain))
+
+
+FIVE_STAGES = {"depths": [1] * 5, "channels": [4] * 5}
 
 
 @pytest.mark.parametrize(
@@ -223,20 +271,87 @@ def test_wrong_out_indices_are_named(cls, kwargs, by_stride, indices):
     [
         (ResNet, {"depth": 50, "strides": (1, 2, 2, 1)}, "`strides` .* set `output_"),
         (ResNet, {"depth": 50, "dilations": (1, 1, 1, 2)}, "`dilations` .*`dilate`"),
-        (SEResNet, {"depth": 50, "num_stages": 3}, "`num_stages` .*`out_indices`"),
+        (
+            ResNet,
+            {"depth": 50, "output_stride": 16, "dilate": True, "dilations": (1,) * 4},
+            "`dilations` to be None or left out, .*`dilate`",
+        ),
+        (
+            SEResNet,
+            {"depth": 50, "num_stages": 3},
+            "`num_stages` to be 4 or left out, ",
+        ),
         (ResNet, {"depth": 49}, r"`depth` to be one of 18, 34, 50, 101, 152,"),
         (SEResNet, {"depth": 18}, r"`depth` to be one of 50, 101, 152, but got 18"),
         (ConvNeXt, {"arch": "huger"}, "`arch` to be one of .*'tiny'.*but got 'huger'"),
+        (ConvNeXt, {"arch": FIVE_STAGES}, "`depths` and `channels` of four stages"),
+        (ConvNeXt, {"arch": {"depths": [1] * 4}}, "of four stages, but got {'depths'"),
         (ConvNeXt, {"gap_before_final_norm": True}, "`gap_before_final_norm` .*WSOLH"),
+        (ConvNeXt, {"stem_patch_size": 2}, "`stem_patch_size` .*`output_stride`"),
         (VGGGAP, {"num_classes": 10}, "`num_classes` .*`head`"),
         (VGGGAP, {"with_last_pool": True}, "`with_last_pool` .*`output_stride`"),
+        (VGGGAP, {"num_stages": 4}, "`num_stages` .*`out_indices`"),
         (VGGGAP, {"depth": 12}, r"`depth` to be one of 11, 13, 16, 19, but got 12"),
         (InceptionV3, {"frozen_stages": 5}, r"`frozen_stages` .*0, 1, 2, 3, 4,"),
+        (InceptionV3, {"num_classes": 1000}, "`num_classes` .*but got 1000.*`head`"),
+        (InceptionV3, {"aux_logits": True}, "`aux_logits` to be False or left out"),
+        (EfficientNetLite, {"act_cfg": {"type": "Swish"}}, "`act_cfg` .*EfficientNet "),
     ],
 )
 def test_impossible_arguments_are_named(cls, kwargs, message):
     with pytest.raises(ConfigError, match=message):
         cls(**kwargs)
+
+
+OURS = {
+    "ConvNeXt": "ConvNeXt",
+    "EfficientNet": "EfficientNetLite",
+    "InceptionV3": "InceptionV3",
+    "MobileNetV2": "MobileNetV2",
+    "ResNet": "ResNet",
+    "SEResNet": "SEResNet",
+    "VGG": "VGGGAP",
+}
+MMPRETRAIN = Path(mmpretrain.__file__).parent / ".mim" / "configs" / "_base_" / "models"
+# The others of mmpretrain's base configs build.
+REFUSED = {
+    # No squeeze-and-excitation, hence other networks.
+    "EfficientNet": "Expected `arch` to be one of 'lite0', 'lite1', 'lite2', but got",
+    # They end in a classifier of their own.
+    "InceptionV3": "Expected `num_classes` to be None or left out, but got 1000",
+    "VGG": "Expected `num_classes` to be -1 or left out, but got 1000",
+}
+
+
+def test_mmpretrains_base_configs_build_or_are_refused_in_a_sentence(on_meta):
+    seen = dict.fromkeys(OURS, 0)
+    for path in sorted(MMPRETRAIN.rglob("*.py")):
+        model = Config.fromfile(path).get("model", {})
+        backbone = model.get("backbone", {})
+        kind = backbone.get("type")
+        if kind not in OURS:
+            continue
+        seen[kind] += 1
+        config = {**backbone, "type": f"mmdgdm.{OURS[kind]}"}
+        with on_meta:
+            if kind in REFUSED:
+                with pytest.raises(ConfigError) as caught:
+                    ROOT_MODELS.build(config)
+                assert str(caught.value).startswith(REFUSED[kind])
+                assert "\n" not in str(caught.value)
+            else:
+                theirs = ROOT_MODELS.build({**backbone, "type": f"mmpretrain.{kind}"})
+                ours = ROOT_MODELS.build(config)
+                assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert seen == {
+        "ConvNeXt": 13,
+        "EfficientNet": 12,
+        "InceptionV3": 1,
+        "MobileNetV2": 1,
+        "ResNet": 10,
+        "SEResNet": 2,
+        "VGG": 8,
+    }
 
 
 @small

@@ -134,3 +134,12 @@ def test_the_added_convolution_starts_at_a_sound_scale():
     assert float(weight.detach().std()) == pytest.approx(
         (2 / (1024 * 9)) ** 0.5, rel=0.01
     )
+
+
+@pytest.mark.parametrize(
+    ("ceil_mode", "sides"), [(False, [12, 6, 3, 1]), (True, [13, 7, 4, 2])]
+)
+def test_pools_round_as_asked(ceil_mode, sides):
+    backbone = VGGGAP(11, ceil_mode=ceil_mode, out_indices=(0, 1, 2, 3)).to("meta")
+    maps = backbone(torch.empty(1, 3, 25, 25, device="meta"))
+    assert [x.shape[-1] for x in maps] == sides
