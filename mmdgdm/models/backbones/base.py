@@ -67,21 +67,16 @@ class SizedBackbone:
         super().init_weights()  # type: ignore[misc]
 
     def _load_from_state_dict(
-        self,
-        state_dict: Mapping[str, Any],
-        prefix: str,
-        local_metadata: Mapping[str, Any],
-        *args: Any,
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any
     ) -> None:
+        local_metadata = args[0]
         trained = local_metadata.get("undilated_stride", self.published_stride)
         names = self.state_dict()  # type: ignore[attr-defined]
         is_odd = trained != self.undilated_stride and not self._was_warned
         if is_odd and any(f"{prefix}{name}" in state_dict for name in names):
             self._was_warned = True
             print_log(self._describe_odds(trained), "current", logging.WARNING)
-        super()._load_from_state_dict(  # type: ignore[misc]
-            state_dict, prefix, local_metadata, *args
-        )
+        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[misc]
 
     def _describe_odds(self, trained: int) -> str:
         remedy = f"set `output_stride={trained}`"
@@ -97,9 +92,8 @@ class SizedBackbone:
         )
 
 
-def _note_stride(
-    module: nn.Module, _: Any, __: str, local_metadata: dict[str, Any]
-) -> None:
+def _note_stride(module: nn.Module, *args: Any) -> None:
+    local_metadata = args[-1]
     local_metadata["undilated_stride"] = module.undilated_stride
 
 

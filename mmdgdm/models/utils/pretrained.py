@@ -27,10 +27,10 @@ def check_pretrained(module: BaseModule) -> None:
     configs = module.init_cfg or []
     for config in [configs] if isinstance(configs, Mapping) else configs:
         if config["type"] in ("Pretrained", PretrainedInit):
-            _check_file(module, config["checkpoint"], config.get("prefix"))
+            _check_file(module, config["checkpoint"], prefix=config.get("prefix"))
 
 
-def _check_file(module: BaseModule, path: str, prefix: str | None) -> None:
+def _check_file(module: BaseModule, path: str, *, prefix: str | None) -> None:
     content = CheckpointLoader.load_checkpoint(path, "cpu", logger="current")
     weights = content.get("state_dict", content)
     if prefix is None:  # as mmengine does
