@@ -10,17 +10,14 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 import mmdgdm.registry  # noqa: F401  and so are ours
-from mmdgdm.engine.setup.config_check import (
-    RUNNER_KEYS,
-    check_config,
-    did_you_mean,
-    find_paths,
-)
+from mmdgdm.engine.setup import config_check
 from mmdgdm.engine.setup.parts import check_parts, explain_build_errors
 from mmdgdm.errors import ConfigError
-from mmdgdm.search.space import Space, first_value
+from mmdgdm.search.space import Space, decode
 from mmdgdm.search.trial import NO_TEST
 
+#: What mmengine logs to where a config does not say it.
+_LOG = {"type": "LocalVisBackend"}
 _VALIDATION = ("val_dataloader", "val_cfg", "val_evaluator")
 #: Why a key may not vary, by its first part.
 _FORBIDDEN = {
@@ -46,18 +43,16 @@ def check_searchable(cfg: Config) -> None:
     """
     reduced = cfg.copy()
     reduced.merge_from_dict(NO_TEST)
-    check_config(reduced, "train")
+    config_check.check_config(reduced, "train")
     check_parts(reduced)
     for key in _VALIDATION:
         if cfg.get(key) is None:
             raise ConfigError(
                 f"Expected the config to set `{key}` for a search, but it is missing."
             )
-    if cfg.get("visualizer") is None:
-        return
-    backends = cfg.visualizer.get("vis_backends") or []
-    kinds = [str(backend.get("type")).split(".")[-1] for backend in backends]
-    if "LocalVisBackend" not in kinds:
+    visualizer = cfg.get("visualizer") or {"vis_backends": [_LOG]}
+    kinds = [*map(config_check.type_name, visualizer.get("vis_backends") or [])]
+    if _LOG["type"] not in kinds:
         raise ConfigError(
             "Expected `visualizer.vis_backends` to hold a LocalVisBackend, from whose "
             f"file a search reads the scores, but got {kinds}."
@@ -80,7 +75,7 @@ def check_space(space: Space, cfg: Config, name: str) -> None:
             names a whole section, lies within another key, or belongs to what a
             search does not change: the test and validation sets, the seed.
     """
-    known = dict(find_paths(cfg))
+    known = dict(config_check.find_paths(cfg))
     for key, distribution in space.items():
         first, parent = key.split(".")[0], key.rpartition(".")[0]
         outer = [other for other in space if key.startswith(f"{other}.")]
@@ -88,24 +83,25 @@ def check_space(space: Space, cfg: Config, name: str) -> None:
             problem = f"lies within `{outer[0]}`, which varies too."
         elif first in _FORBIDDEN:
             problem = f"may not vary: {_FORBIDDEN[first]}."
-        elif first not in RUNNER_KEYS:
-            hint = did_you_mean(first, sorted(RUNNER_KEYS))
+        elif first not in config_check.RUNNER_KEYS:
+            hint = config_check.did_you_mean(first, sorted(config_check.RUNNER_KEYS))
             problem = f"is not a key that a run reads{hint}"
         elif isinstance(known.get(key), dict):
             problem = "is a whole section of the config: name a key in it."
         elif key in known and isinstance(known.get(parent), (list, tuple)):
             problem = f"is one value of the list `{parent}`: vary the whole list."
         else:
-            problem = _misfit(key, first_value(distribution), cfg)
+            problem = _misfit(key, distribution, cfg)
         if problem:
             raise ConfigError(f"Space file {name}: `{key}` {problem}")
 
 
-def _misfit(key: str, value: Any, cfg: Config) -> str:
+def _misfit(key: str, distribution: Any, cfg: Config) -> str:
     """Why nothing takes a key; whether values fit together, each trial will tell."""
+    drawn = getattr(distribution, "choices", [getattr(distribution, "low", None)])[0]
     varied = cfg.copy()
     try:
-        varied.merge_from_dict({**NO_TEST, key: value})
+        varied.merge_from_dict({**NO_TEST, **decode({key: distribution}, {key: drawn})})
         check_parts(varied)
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         return f"does not fit the config: {shorten(str(error.args[0]), 300)}"

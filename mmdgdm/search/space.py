@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import Any, Union
 
 import yaml
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions
 
 from mmdgdm.errors import ConfigError
 
@@ -85,7 +80,7 @@ def read_space(path: Union[str, Path]) -> Space:
     return space
 
 
-def _parse(entry: Any) -> BaseDistribution:
+def _parse(entry: Any) -> distributions.BaseDistribution:
     """A distribution; what is wrong is a ``ValueError``, as it is for Optuna."""
     if not isinstance(entry, Mapping) or len(entry) != 1 or {*entry} - {*_KINDS}:
         forms = ", ".join(f"{{{kind}: [...]}}" for kind in _KINDS)
@@ -106,13 +101,13 @@ def _parse(entry: Any) -> BaseDistribution:
     if not abs(low) + abs(high) < float("inf"):
         raise ConfigError(f"Expected finite bounds, but got {values!r}.")
     if kind == "int":
-        return IntDistribution(low, high, step=step[0] if step else 1)
-    return FloatDistribution(
+        return distributions.IntDistribution(low, high, step=step[0] if step else 1)
+    return distributions.FloatDistribution(
         low, high, log=kind == "log_uniform", step=step[0] if step else None
     )
 
 
-def _parse_choices(values: list[Any]) -> CategoricalDistribution:
+def _parse_choices(values: list[Any]) -> distributions.CategoricalDistribution:
     for value in values:
         items = value if isinstance(value, list) else [value]
         if not all(isinstance(item, _PLAIN) for item in items):
@@ -122,7 +117,9 @@ def _parse_choices(values: list[Any]) -> CategoricalDistribution:
             )
         if sum(repr(value) == repr(other) for other in values) > 1:
             raise ConfigError(f"Expected different choices, but got {value!r} twice.")
-    return CategoricalDistribution([json.dumps(value) for value in values])
+    return distributions.CategoricalDistribution(
+        [json.dumps(value) for value in values]
+    )
 
 
 def decode(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,24 +129,9 @@ def decode(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
         space: From :func:`read_space`.
         params: What Optuna drew; it may lack keys.
     """
-    return {
-        key: json.loads(params[key])
-        if isinstance(distribution, CategoricalDistribution)
-        else params[key]
-        for key, distribution in space.items()
-        if key in params
-    }
-
-
-def first_value(distribution: Any) -> Any:
-    """The first choice or the lower bound.
-
-    Args:
-        distribution: Of one key.
-    """
-    if isinstance(distribution, CategoricalDistribution):
-        return json.loads(str(distribution.choices[0]))
-    return distribution.low
+    values = {key: params[key] for key in space if key in params}
+    texts = (key for key in values if hasattr(space[key], "choices"))
+    return {**values, **{key: json.loads(values[key]) for key in texts}}
 
 
 def list_values(space: Space) -> dict[str, list[Any]]:
@@ -162,21 +144,21 @@ def list_values(space: Space) -> dict[str, list[Any]]:
         ConfigError: If a key takes real numbers without a step, which have no end.
 
     Example:
-        >>> list_values({"a": IntDistribution(1, 5, step=2)})
+        >>> list_values({"a": distributions.IntDistribution(1, 5, step=2)})
         {'a': [1, 3, 5]}
     """
     found = {}
     for key, distribution in space.items():
-        if isinstance(distribution, CategoricalDistribution):
+        if hasattr(distribution, "choices"):
             found[key] = list(distribution.choices)
-            continue
-        low, high, step = distribution.low, distribution.high, distribution.step
-        if step is None:
+        elif distribution.step is None:
             raise ConfigError(
                 f"Expected `{key}` to be `choice`, `int` or `uniform` with a step for "
                 "the grid sampler, but it takes any number: name a step."
             )
-        # Rounding may carry the last value beyond the bound.
-        count = round((high - low) / step) + 1
-        found[key] = [min(low + index * step, high) for index in range(count)]
+        else:
+            low, high, step = distribution.low, distribution.high, distribution.step
+            # Rounding may carry the last value beyond the bound.
+            count = round((high - low) / step) + 1
+            found[key] = [min(low + index * step, high) for index in range(count)]
     return found

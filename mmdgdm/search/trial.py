@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, TextIO, Union
 
@@ -33,6 +34,7 @@ class CancelledTrialError(MMDGDMError, RuntimeError):
     """A trial was ended with the search, and can go on where it was."""
 
 
+@dataclass
 class TrainingTrials:
     """Runs trials by a training script, from a config without its test set.
 
@@ -43,18 +45,12 @@ class TrainingTrials:
         timeout: Seconds after which a trial is ended; ``None`` sets no limit.
     """
 
-    def __init__(
-        self,
-        cfg: Config,
-        script: Union[str, Path],
-        *,
-        seed: int,
-        timeout: Optional[float] = None,
-    ) -> None:
-        self.cfg = cfg
-        self.script = script
-        self.seed = seed
-        self.timeout = timeout
+    cfg: Config
+    script: Union[str, Path]
+    seed: int
+    timeout: Optional[float] = None
+
+    def __post_init__(self) -> None:
         self._running: set[subprocess.Popen] = set()
         self._cancelled = False
         self._lock = threading.Lock()

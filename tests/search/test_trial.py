@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import threading
 import time
 
@@ -16,6 +18,12 @@ from mmdgdm.search.trial import (
     read_validations,
 )
 
+pytest.importorskip("optuna", reason="needs the extra `search`")
+from optuna.distributions import FloatDistribution
+
+from mmdgdm.search.study import Search
+
+SPACE = {"rate": FloatDistribution(0.0, 1.0)}
 CFG = Config(dict(rate=0.0, test_dataloader=dict(a=1), test_cfg={}, test_evaluator={}))
 #: Notes its arguments and logs two validations, the last one with the rate it got.
 TRAIN = """
@@ -142,3 +150,36 @@ def test_cancelling_ends_running_trials_and_starts_no_other(make, tmp_path):
     assert len(caught) == 1
     with pytest.raises(CancelledTrialError):
         trials({}, "u")
+
+
+def search_once(folder, script):
+    search = Search(CFG, SPACE, folder, "acc")
+    search.run(1, TrainingTrials(CFG, script, seed=0))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
+def test_training_that_outlives_its_search_is_not_started_again(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(SLEEP.replace("time.sleep(60)", "time.sleep(300)"))
+    process = multiprocessing.get_context("fork").Process(
+        target=search_once, args=(tmp_path, script)
+    )
+    process.start()
+    note = tmp_path / "trials" / "0000" / "child"
+    wait_for(note.is_file)
+    process.kill()
+    process.join()
+    pid = int(note.read_text())
+    assert is_running(pid)
+    search, calls = Search(CFG, SPACE, tmp_path, "acc"), []
+
+    def run(values, folder, log):
+        calls.append(folder.name)
+        return [{"acc": 1.0}]
+
+    search.run(1, run)
+    assert calls == []
+    os.killpg(os.getpgid(pid), signal.SIGKILL)
+    wait_for(lambda: not is_running(pid))
+    search.run(1, run)
+    assert calls == ["0000"]
