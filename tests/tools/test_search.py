@@ -82,7 +82,7 @@ def test_two_trials_and_what_they_leave(run_search, space, tmp_path):
     assert told["values"] == {"optim_wrapper.optimizer.lr": float(rate)}
     assert told["score"] == float(best[metric])
     assert told["trial"] == int(best["trial"])
-    for name in ("history", "slices", "importances"):
+    for name in ("history", "slices"):
         assert cv2.imread(str(folder / f"{name}.png")) is not None
     trained = Config.fromfile(folder / "trials" / "0001" / "trial.py")
     assert trained.test_dataloader is None
