@@ -4,13 +4,22 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=10),
     param_scheduler=dict(type="ParamSchedulerHook"),
-    checkpoint=dict(type="CheckpointHook", interval=1, max_keep_ckpts=2),
+    # The best on val is kept too: by the metric's first score, wsol/gt_known for boxes.
+    checkpoint=dict(
+        type="CheckpointHook",
+        interval=1,
+        max_keep_ckpts=2,
+        save_best="auto",
+        rule="greater",
+    ),
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )
 custom_hooks = [
     dict(type="mmdgdm.NumClassesCheckHook"),
     dict(type="mmdgdm.CalibrationHook"),
 ]
+
+log_processor = dict(type="mmdgdm.WSOLLogProcessor")
 
 env_cfg = dict(
     cudnn_benchmark=False,

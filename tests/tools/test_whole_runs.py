@@ -76,11 +76,35 @@ def test_testing_val_repeats_the_last_validation(run_test, trained, tmp_path):
     assert {key: logged[key] for key in metrics} == metrics
 
 
+def test_the_best_checkpoint_is_kept_with_its_threshold(trained):
+    (log,) = trained.glob("*/vis_data/scalars.json")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    scores = [line for line in lines if "wsol/gt_known" in line]
+    best = max(scores, key=lambda line: line["wsol/gt_known"])  # the first of equals
+    (path,) = trained.glob("best_wsol_gt_known_epoch_*.pth")
+    meta = load_checkpoint_file(str(path))["meta"]
+    assert scores[meta["epoch"] - 1] == best
+    key = "wsol/threshold/max_box_acc"
+    assert meta["wsol_thresholds"] == {key: best[key]}
+    assert (trained / "last_checkpoint").read_text().endswith("epoch_2.pth")
+
+
+def test_the_log_shows_the_main_scores_of_a_validation(trained):
+    (log,) = trained.glob("*/*.log")
+    lines = [line for line in log.read_text().splitlines() if "wsol/" in line]
+    shown = [part for part in lines[0].split("  ") if part.startswith("wsol/")]
+    names = ["gt_known", "top1_loc", "top1_cls", "max_box_acc_v2", "threshold/gt_known"]
+    assert {part.partition(": ")[0] for part in shown} == {f"wsol/{n}" for n in names}
+    assert "Epoch(val) [1]" in lines[0]
+    assert "  time: " in lines[0]
+    assert len(last_validation(trained)) > 25
+
+
 def test_a_test_takes_the_threshold_that_val_chose(run_test, trained, tmp_path):
     metrics = evaluate(run_test, trained, tmp_path / "m.json")
     chosen = last_validation(trained)["wsol/threshold/max_box_acc"]
     assert metrics["wsol/threshold/val_max_box_acc"] == chosen
-    for name in ("epoch_1.pth", "epoch_2.pth", "best_wsol_max_box_acc_epoch_2.pth"):
+    for name in ("epoch_1.pth", "epoch_2.pth", "best_wsol_gt_known_epoch_2.pth"):
         if (trained / name).is_file():
             meta = load_checkpoint_file(str(trained / name))["meta"]
             assert set(meta["wsol_thresholds"]) == {"wsol/threshold/max_box_acc"}
