@@ -18,7 +18,8 @@ from rich.progress import Progress
 
 from mmdgdm.cli.commands import run_command
 from mmdgdm.cli.report import check_metrics_path
-from mmdgdm.datasets.prepare.prepare import DATASETS, prepare_data
+from mmdgdm.datasets.prepare.check import CHECKS
+from mmdgdm.datasets.prepare.prepare import prepare_data
 from mmdgdm.datasets.prepare.report import format_report, save_report
 
 
@@ -28,7 +29,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         description="Check a data set, unpack its archives and write its metadata. "
         "Exit code: 0 if it is complete, 1 if not, 2 if the call is wrong."
     )
-    parser.add_argument("dataset", choices=sorted(DATASETS), help="kind of data set")
+    parser.add_argument("dataset", choices=sorted(CHECKS), help="kind of data set")
     parser.add_argument("root", help="folder of the data set")
     parser.add_argument(
         "--quick", action="store_true", help="read headers, do not decode the images"

@@ -1,19 +1,34 @@
-"""CUB-200-2011 in its own layout."""
+"""CUB-200-2011 in its own layout: its one reader, and the data set."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-import numpy as np
-
+from mmdgdm.datasets.functional.image_files import Images
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.stored.metadata import SplitMetadata
 from mmdgdm.registry import DATASETS
-from mmdgdm.utils.image_files import read_image_size
+from mmdgdm.utils.faults import (
+    RAISE,
+    Faults,
+    parse_numbers,
+    read_lines,
+    same_file_name,
+)
+
+FOLDER = "CUB_200_2011"
+#: The text files; each has a line an image, the last one a class.
+IMAGES = "images.txt"
+LABELS = "image_class_labels.txt"
+SPLIT_FLAGS = "train_test_split.txt"
+BOXES = "bounding_boxes.txt"
+CLASSES = "classes.txt"
+#: Name of each split by its flag in ``train_test_split.txt``.
+SPLITS = {"1": "train", "0": "test"}
 
 #: Line number and text after the id, by id.
 _Table = dict[int, tuple[int, str]]
@@ -35,11 +50,12 @@ class CUB(BaseWSOLDataset):
             └── 001.Black_footed_Albatross
                 └── Black_Footed_Albatross_0046_18.jpg
 
-    Boxes are turned into the WSOL benchmark's form: x0 = x, y0 = y,
-    x1 = min(x + width, W - 1), y1 = min(y + height, H - 1), truncated to whole
-    pixels. The minimum is not a formality: some of CUB's boxes reach past their
-    image. The images' sizes W x H are read from their headers, and that only where
-    boxes are loaded; the orientation that EXIF may give is ignored.
+    The order of the lines is free. Boxes are turned into the WSOL benchmark's form:
+    x0 = x, y0 = y, x1 = min(x + width, W - 1), y1 = min(y + height, H - 1), truncated
+    to whole pixels (:func:`mmdgdm.evaluation.functional.boxes.fit_box`). The minimum
+    is not a formality: some of CUB's boxes reach past their image. The images' sizes
+    W x H are read from their headers, and that only where boxes are loaded; the
+    orientation that EXIF may give is ignored.
 
     A data info holds ``img_path``, ``image_id`` (the path below ``images/``),
     ``gt_label`` from 0 and, with boxes, ``ori_gt_bboxes`` (1, 4) float32 and
@@ -47,7 +63,7 @@ class CUB(BaseWSOLDataset):
     archive; read it with :class:`WSOLDataset`.
 
     Args:
-        data_root: The folder ``CUB_200_2011``.
+        data_root: The folder ``CUB_200_2011``, or the one that holds it.
         split: ``'train'`` or ``'test'``.
         with_boxes: Whether to load boxes; ``None`` stands for ``test_mode``.
         pipeline: The transforms.
@@ -63,30 +79,29 @@ class CUB(BaseWSOLDataset):
         DataError: If a file is missing or malformed; names file and line.
     """
 
-    SPLITS = {"train": "1", "test": "0"}
-
     def __init__(
         self,
         data_root: Union[str, os.PathLike],
         split: str = "train",
+        *,
         with_boxes: Optional[bool] = None,
         pipeline: Sequence[Any] = (),
         test_mode: bool = False,
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
-        if split not in self.SPLITS:
+        if split not in SPLITS.values():
             raise ConfigError(
-                f"Expected `split` to be one of {sorted(self.SPLITS)}, but got "
+                f"Expected `split` to be one of {sorted(SPLITS.values())}, but got "
                 f"{split!r}."
             )
         self.split = split
-        root = os.path.expanduser(data_root)
+        root = find_cub(Path(os.path.expanduser(data_root)))
         super().__init__(
-            data_root=root,
+            data_root=str(root),
             ann_file="",
             data_prefix="images",
-            metainfo={"classes": _read_classes(Path(root)), **(metainfo or {})},
+            metainfo={"classes": read_classes(root), **(metainfo or {})},
             with_boxes=with_boxes,
             pipeline=pipeline,
             test_mode=test_mode,
@@ -95,50 +110,13 @@ class CUB(BaseWSOLDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the text files into one data info per image of the split."""
-        root = Path(self.data_root)
-        images = _read_table(root / "images.txt")
-        labels = _read_table(root / "image_class_labels.txt", images)
-        flags = _read_table(root / "train_test_split.txt", images)
-        boxes = (
-            _read_table(root / "bounding_boxes.txt", images) if self.with_boxes else {}
+        splits = read_cub(
+            Path(self.data_root),
+            self.num_classes,
+            names=(self.split,),
+            with_boxes=self.with_boxes,
         )
-        data_list = []
-        for index, (_, image_id) in images.items():
-            label = self._parse_label(root / "image_class_labels.txt", labels[index])
-            if not self._is_in_split(root / "train_test_split.txt", flags[index]):
-                continue
-            path = os.path.join(self.img_prefix, image_id)
-            info = {"img_path": path, "image_id": image_id, "gt_label": label}
-            if boxes:
-                size = read_image_size(path)
-                box = _parse_box(root / "bounding_boxes.txt", boxes[index], size)
-                info["image_size"] = size
-                info["ori_gt_bboxes"] = np.array([box], dtype=np.float32)
-            data_list.append(info)
-        if not data_list:
-            raise DataError(
-                f"Expected {root / 'train_test_split.txt'} to put images into the "
-                f"split {self.split!r}, but got none."
-            )
-        return data_list
-
-    def _parse_label(self, path: Path, entry: tuple[int, str]) -> int:
-        line, text = entry
-        if not text.isdecimal() or not 1 <= int(text) <= self.num_classes:
-            raise DataError(
-                f"{path}, line {line}: Expected a class id within [1, "
-                f"{self.num_classes}] (classes.txt names so many), but got {text!r}."
-            )
-        return int(text) - 1
-
-    def _is_in_split(self, path: Path, entry: tuple[int, str]) -> bool:
-        line, text = entry
-        if text not in self.SPLITS.values():
-            raise DataError(
-                f"{path}, line {line}: Expected 1 (train) or 0 (test), but got "
-                f"{text!r}."
-            )
-        return text == self.SPLITS[self.split]
+        return self.make_infos(splits[self.split])
 
     def extra_repr(self) -> list[str]:
         """Return the lines that ``repr`` adds to the class name and counts."""
@@ -149,70 +127,156 @@ class CUB(BaseWSOLDataset):
         ]
 
 
-def _read_table(path: Path, images: Optional[_Table] = None) -> _Table:
+def find_cub(root: Path) -> Path:
+    """The folder ``CUB_200_2011``: the given one, or within it."""
+    inner = root / FOLDER
+    return inner if not (root / IMAGES).exists() and inner.is_dir() else root
+
+
+def read_classes(root: Path, faults: Faults = RAISE) -> tuple[str, ...]:
+    """Read the names of the classes in the order of their ids.
+
+    Args:
+        root: The folder ``CUB_200_2011``.
+        faults: Takes what is wrong.
+
+    Returns:
+        The names.
+    """
+    path = root / CLASSES
+    table = _read_table(path, faults)
+    for key, (line, _) in table.items():
+        if not 1 <= key <= len(table):
+            message = f"Expected class ids 1 to {len(table)}, but got {key}"
+            faults.add("missing class", path, message, line=line)
+    return tuple(name for _, (_, name) in sorted(table.items()))
+
+
+def read_cub(
+    root: Path,
+    num_classes: int,
+    *,
+    names: Collection[str] = tuple(SPLITS.values()),
+    with_boxes: bool = True,
+    faults: Faults = RAISE,
+    images: Optional[Images] = None,
+) -> dict[str, SplitMetadata]:
+    """Read splits of CUB-200-2011 and check that its files agree.
+
+    Args:
+        root: The folder ``CUB_200_2011``.
+        num_classes: Number of classes that ``classes.txt`` names.
+        names: The splits.
+        with_boxes: Whether to read boxes, and for them the images' sizes.
+        faults: Takes what is wrong.
+        images: Opens the images; by default their headers.
+
+    Returns:
+        The splits by name, without what is wrong.
+    """
+    table = _read_table(root / IMAGES, faults)
+    labels = _read_table(root / LABELS, faults, table)
+    flags = _read_table(root / SPLIT_FLAGS, faults, table)
+    boxes = _read_table(root / BOXES, faults, table) if with_boxes else {}
+    splits = {name: SplitMetadata() for name in names}
+    keys: dict[str, int] = {}
+    for key, (line, image_id) in table.items():
+        first = keys.setdefault(same_file_name(image_id), key)
+        if first != key:
+            message = f"id {key} names the image of id {first}"
+            faults.add(
+                "duplicate image", root / IMAGES, message, image_id=image_id, line=line
+            )
+            continue
+        label = _parse_label(root / LABELS, labels.get(key), num_classes, faults)
+        flag = _parse_flag(root / SPLIT_FLAGS, flags.get(key), faults)
+        split = splits.get(SPLITS.get(flag, "unknown"))
+        if split is not None:
+            split.image_ids.append(image_id)
+            if label is not None:
+                split.labels[image_id] = label
+    for name, part in splits.items():
+        if flags and not part.image_ids:
+            message = f"puts no image into the split {name!r}"
+            faults.add("empty split", root / SPLIT_FLAGS, message)
+        if with_boxes:
+            paths = {i: root / "images" / i for i in part.image_ids}
+            part.image_sizes = (images or Images()).read_sizes(paths, faults)
+            entries = {i: boxes.get(keys[same_file_name(i)]) for i in part.image_ids}
+            _add_boxes(part, root / BOXES, entries, faults)
+    return splits
+
+
+def _read_table(path: Path, faults: Faults, images: Optional[_Table] = None) -> _Table:
     """Read lines ``<id> <text>``; with ``images``, exactly their ids must occur."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"Expected {path} to be a text file of the CUB_200_2011 layout, but got "
-            f"{type(error).__name__}: {error}."
-        ) from error
     table: _Table = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in read_lines(path, faults):
         key, _, text = line.strip().partition(" ")
-        if not key.isdecimal() or not text.strip():
-            raise DataError(
-                f"{path}, line {number}: Expected '<id> <value>', but got {line!r}."
-            )
-        if int(key) in table:
-            raise DataError(
-                f"{path}, line {number}: Expected each id once, but got {key} again "
-                f"(first on line {table[int(key)][0]})."
-            )
-        if images is not None and int(key) not in images:
-            raise DataError(
-                f"{path}, line {number}: Expected an id of images.txt, but got {key}."
-            )
-        table[int(key)] = (number, text.strip())
-    missing = [key for key in images or {} if key not in table]
-    if missing or not table:
-        raise DataError(
-            f"{path}, line {len(lines) + 1}: Expected a line for every id, but the "
-            f"file ends without id {missing[0] if missing else 1}."
-        )
+        if not (key.isascii() and key.isdecimal()) or not text.strip():
+            message = f"Expected '<id> <value>', but got {line!r}"
+            faults.add("malformed line", path, message, line=number)
+        elif int(key) in table:
+            message = f"id {key} comes again (first on line {table[int(key)][0]})"
+            faults.add("duplicate id", path, message, line=number)
+        elif images is not None and int(key) not in images:
+            message = f"id {key} is not in {IMAGES}"
+            faults.add("unknown id", path, message, line=number)
+        else:
+            table[int(key)] = (number, text.strip())
+    if not table and path.is_file():
+        faults.add("empty file", path, "has no line '<id> <value>'")
+    elif table and images is not None:
+        for lacking in sorted(images.keys() - table.keys()):
+            message = f"has no line for id {lacking}"
+            faults.add("missing line", path, message, image_id=images[lacking][1])
     return table
 
 
-def _read_classes(root: Path) -> tuple[str, ...]:
-    path = root / "classes.txt"
-    table = _read_table(path)
-    for expected, (key, (line, _)) in enumerate(table.items(), start=1):
-        if key != expected:
-            raise DataError(
-                f"{path}, line {line}: Expected class id {expected}, but got {key}."
-            )
-    return tuple(name for _, name in table.values())
-
-
-def _parse_box(
-    path: Path, entry: tuple[int, str], size: tuple[int, int]
-) -> tuple[int, int, int, int]:
-    """Turn ``x y width height`` into the benchmark's x0, y0, x1, y1."""
+def _parse_label(
+    path: Path, entry: Optional[tuple[int, str]], num_classes: int, faults: Faults
+) -> Optional[int]:
+    if entry is None:
+        return None
     line, text = entry
-    try:
-        x, y, width, height = map(float, text.split())
-    except ValueError:
-        x = y = width = height = math.nan
-    if not all(map(math.isfinite, (x, y, width, height))):
-        raise DataError(
-            f"{path}, line {line}: Expected '<x> <y> <width> <height>' as finite "
-            f"numbers, but got {text!r}."
-        )
-    right, bottom = size[0] - 1, size[1] - 1
-    if not (0 <= x <= right and 0 <= y <= bottom and width > 0 and height > 0):
-        raise DataError(
-            f"{path}, line {line}: Expected a box of positive size that starts inside "
-            f"its image of {size[0]} x {size[1]} pixels, but got {text!r}."
-        )
-    return int(x), int(y), int(min(x + width, right)), int(min(y + height, bottom))
+    known = text.isascii() and text.isdecimal() and int(text) >= 1
+    # Without a readable classes.txt, whose fault is taken, any class will do.
+    if known and int(text) <= (num_classes or int(text)):
+        return int(text) - 1
+    message = (
+        f"Expected a class id within [1, {num_classes}] ({CLASSES} names so many), but "
+        f"got {text!r}"
+    )
+    faults.add("label out of range", path, message, line=line)
+    return None
+
+
+def _parse_flag(path: Path, entry: Optional[tuple[int, str]], faults: Faults) -> str:
+    if entry is None:
+        return ""
+    line, text = entry
+    if text not in SPLITS:
+        message = f"Expected 1 (train) or 0 (test), but got {text!r}"
+        faults.add("wrong split", path, message, line=line)
+    return text
+
+
+def _add_boxes(
+    split: SplitMetadata,
+    path: Path,
+    entries: dict[str, Optional[tuple[int, str]]],
+    faults: Faults,
+) -> None:
+    """Turn ``x y width height`` into the benchmark's x0, y0, x1, y1."""
+    for image_id, entry in entries.items():
+        if entry is None:
+            continue
+        line, text = entry
+        try:
+            x, y, width, height = parse_numbers(text.split(), "x y width height")
+            if width <= 0 or height <= 0:
+                raise DataError(f"Expected width and height above 0, but got {text!r}")
+            split.add_box(image_id, (x, y, x + width, y + height), past=1)
+        except DataError as error:
+            faults.add("wrong box", path, f"{error}", image_id=image_id, line=line)
+    for boxes in split.boxes.values():
+        boxes[:] = [(int(x0), int(y0), int(x1), int(y1)) for x0, y0, x1, y1 in boxes]

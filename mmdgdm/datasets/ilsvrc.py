@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-import numpy as np
-
-from mmdgdm.datasets.functional.ilsvrc_annotations import (
-    WNID,
-    BoxTexts,
-    make_boxes,
-    parse_label_list,
-    parse_solution,
-    parse_synset_mapping,
-    parse_train_list,
-    parse_xml,
+from mmdgdm.datasets.functional.ilsvrc_files import (
+    IMAGE_FOLDERS,
+    SOLUTION,
+    XML_FOLDERS,
+    find_annotation,
+    find_images,
+    has_boxes,
+    read_classes,
+    read_ilsvrc,
 )
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.registry import DATASETS
-from mmdgdm.utils.image_files import read_image_size
-
-#: Where the folders ``train`` and ``val`` may lie below the root.
-IMAGE_FOLDERS = ("", "Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
-#: Where the XML files of val may lie below the root.
-XML_FOLDERS = ("Annotations/CLS-LOC/val", "ILSVRC/Annotations/CLS-LOC/val")
-SYNSET_MAPPING = "LOC_synset_mapping.txt"
-SOLUTION = "LOC_val_solution.csv"
-IMAGE_ENDINGS = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
 
 
 @DATASETS.register_module()
@@ -48,7 +37,8 @@ class ILSVRC(BaseWSOLDataset):
         └── Annotations/CLS-LOC/val
             └── ILSVRC2012_val_00000001.xml
 
-    and Kaggle's, where ``ILSVRC/`` may also be the root itself::
+    (``train`` and ``val`` may lie in a folder ``ILSVRC`` below the root), and Kaggle's,
+    where ``ILSVRC/`` may also be the root itself, beside the text files::
 
         data_root
         ├── LOC_synset_mapping.txt      <wnid> <class name>
@@ -63,10 +53,11 @@ class ILSVRC(BaseWSOLDataset):
     the wnids then also serve as class names.
 
     Boxes hold the numbers of the annotation as they are, in pixels of the original
-    image, but for x1 = min(x1, W - 1) and y1 = min(y1, H - 1); an image keeps all of
-    its boxes. The image's size W x H comes from the XML file
-    (:class:`PackWSOLInputs` compares it to the image itself), or, for the csv file,
-    which has no sizes, from the image's header.
+    image, but for x1 = min(x1, W - 1) and y1 = min(y1, H - 1)
+    (:func:`mmdgdm.evaluation.functional.boxes.fit_box`); an image keeps all of its
+    boxes. The image's size W x H comes from the XML file
+    (:class:`PackWSOLInputs` compares it to the image itself), or, where the annotation
+    has none, as the csv file, from the image's header.
 
     A data info holds ``img_path``, ``image_id`` (the path below the folder with
     ``train`` and ``val``, as in the benchmark), ``gt_label`` and, with boxes,
@@ -114,6 +105,7 @@ class ILSVRC(BaseWSOLDataset):
         self,
         data_root: Union[str, os.PathLike],
         split: str = "train",
+        *,
         ann_file: str = "",
         with_boxes: Optional[bool] = None,
         pipeline: Sequence[Any] = (),
@@ -127,13 +119,20 @@ class ILSVRC(BaseWSOLDataset):
             )
         self.split = split
         root = Path(os.path.expanduser(data_root))
-        images = _find_image_folder(root, split)
-        names = _read_classes(root, root / images / "train")
+        images = find_images(root, split)
+        if images is None:
+            tried = ", ".join(str(root / folder / split) for folder in IMAGE_FOLDERS)
+            raise DataError(
+                f"The images of split {split!r} lie in none of the folders {tried}."
+            )
+        if split == "val" and not ann_file:
+            ann_file = os.path.abspath(_find_boxes(root))
+        names = read_classes(root)
         self.labels = {wnid: label for label, wnid in enumerate(names)}
         classes = {"classes": tuple(names.values()), "wnids": tuple(names)}
         super().__init__(
             data_root=str(root),
-            ann_file=ann_file or ("" if split == "train" else _find_annotation(root)),
+            ann_file=ann_file,
             data_prefix=images,
             metainfo={**classes, **(metainfo or {})},
             with_boxes=with_boxes,
@@ -144,77 +143,21 @@ class ILSVRC(BaseWSOLDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the annotation into one data info per image of the split."""
-        if self.split == "val" and os.path.isdir(self.ann_file):
-            return list(self._load_xml())
-        if self.split == "val" and self.ann_file.endswith(".csv"):
-            return list(self._load_solution())
-        if self.with_boxes:
+        annotation = Path(self.ann_file) if self.ann_file else None
+        readable = self.split == "val" and annotation and has_boxes(annotation)
+        if self.with_boxes and not readable:
             raise ConfigError(
-                f"Expected `with_boxes` to be False for {self._describe_source()}, "
-                "which has no boxes, but got True."
+                f"Expected `with_boxes` to be False for split {self.split!r} with "
+                f"annotation {self.ann_file!r}, which has no boxes, but got True."
             )
-        return self._load_labels()
-
-    def _describe_source(self) -> str:
-        return f"split {self.split!r} with annotation {self.ann_file!r}"
-
-    def _load_labels(self) -> list[dict]:
-        """Read images and labels alone, from the list or the folders."""
-        folder = Path(self.img_prefix, self.split)
-        if not self.ann_file:
-            images = _scan_class_folders(folder, self.labels)
-        elif self.split == "train":
-            lines = _read_lines(Path(self.ann_file))
-            images = parse_train_list(lines, self.ann_file, self.labels)
-        else:
-            lines = _read_lines(Path(self.ann_file))
-            images = parse_label_list(lines, self.ann_file, self.num_classes)
-        if not images:
-            raise DataError(
-                f"Expected {self.ann_file or folder} to name at least one image, but "
-                "got none."
-            )
-        return [self._make_info(path, label) for path, label in images.items()]
-
-    def _make_info(self, path: str, label: int) -> dict:
-        image_id = f"{self.split}/{path}"
-        return {
-            "img_path": os.path.join(self.img_prefix, image_id),
-            "image_id": image_id,
-            "gt_label": label,
-        }
-
-    def _add_boxes(
-        self, info: dict, texts: BoxTexts, size: tuple[int, int], where: str
-    ) -> dict:
-        boxes = make_boxes(texts, size, where)
-        info["image_size"] = size
-        info["ori_gt_bboxes"] = np.array(boxes, dtype=np.float32)
-        return info
-
-    def _load_xml(self) -> Iterator[dict]:
-        folder = Path(self.ann_file)
-        stems = {path.stem for path in folder.glob("*.xml")}
-        images = _pair_images(Path(self.img_prefix, self.split), stems, str(folder))
-        for stem, name in images.items():
-            path = folder / f"{stem}.xml"
-            label, size, texts = parse_xml(_read_bytes(path), str(path), self.labels)
-            info = self._make_info(name, label)
-            if self.with_boxes:
-                self._add_boxes(info, texts, size, str(path))
-            yield info
-
-    def _load_solution(self) -> Iterator[dict]:
-        lines = _read_lines(Path(self.ann_file))
-        solution = parse_solution(lines, self.ann_file, self.labels)
-        folder = Path(self.img_prefix, self.split)
-        for stem, name in _pair_images(folder, set(solution), self.ann_file).items():
-            line, label, texts = solution[stem]
-            info = self._make_info(name, label)
-            if self.with_boxes:
-                size = read_image_size(info["img_path"])
-                self._add_boxes(info, texts, size, f"{self.ann_file}, line {line}")
-            yield info
+        split = read_ilsvrc(
+            Path(self.img_prefix),
+            self.split,
+            self.labels,
+            annotation=annotation,
+            with_boxes=self.with_boxes,
+        )
+        return self.make_infos(split)
 
     def extra_repr(self) -> list[str]:
         """Return the lines that ``repr`` adds to the class name and counts."""
@@ -226,128 +169,11 @@ class ILSVRC(BaseWSOLDataset):
         ]
 
 
-def _find_image_folder(root: Path, split: str) -> str:
-    for folder in IMAGE_FOLDERS:
-        if (root / folder / split).is_dir():
-            return folder
-    tried = ", ".join(str(root / folder / split) for folder in IMAGE_FOLDERS)
-    raise DataError(
-        f"Expected the images of split {split!r} in one of the folders {tried}, but "
-        "got none of them."
-    )
-
-
-def _find_annotation(root: Path) -> str:
-    """Return the annotation of val, relative to the root."""
-    for folder in XML_FOLDERS:
-        if (root / folder).is_dir():
-            return folder
-    if (root / SOLUTION).is_file():
-        return SOLUTION
-    raise DataError(
-        f"Expected {root} to hold the annotation of val, {XML_FOLDERS[0]} or "
-        f"{SOLUTION}, but got neither; `ann_file` names another place."
-    )
-
-
-def _read_classes(root: Path, train: Path) -> dict[str, str]:
-    """Return the name of each class by its wnid, sorted by wnid."""
-    path = root / SYNSET_MAPPING
-    if path.exists():
-        return parse_synset_mapping(_read_lines(path), str(path))
-    wnids = _list_wnids(train) if train.is_dir() else []
-    if not wnids:
+def _find_boxes(root: Path) -> Path:
+    found = find_annotation(root)
+    if found is None:
         raise DataError(
-            f"Expected {path}, or folders of classes such as {train / 'n01440764'}, to "
-            "tell the classes, but got neither."
+            f"{root} holds no annotation of val, neither {XML_FOLDERS[0]} nor "
+            f"{SOLUTION}; `ann_file` names another place."
         )
-    return {wnid: wnid for wnid in wnids}
-
-
-def _list_wnids(train: Path) -> list[str]:
-    with os.scandir(train) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if WNID.fullmatch(entry.name) and entry.is_dir()
-        )
-
-
-def _list_images(folder: Path) -> list[str]:
-    try:
-        names = os.listdir(folder)
-    except OSError as error:
-        raise DataError(
-            f"Expected {folder} to be a readable folder of images, but got "
-            f"{type(error).__name__}: {error}."
-        ) from error
-    return sorted(name for name in names if name.lower().endswith(IMAGE_ENDINGS))
-
-
-def _scan_class_folders(train: Path, labels: dict[str, int]) -> dict[str, int]:
-    """Return the label of each image by its path below ``train``."""
-    unknown = [wnid for wnid in _list_wnids(train) if wnid not in labels]
-    if unknown:
-        raise DataError(
-            f"Expected {train} to hold folders of the {len(labels)} known wnids only, "
-            f"but got {unknown[0]!r}."
-        )
-    images: dict[str, int] = {}
-    for wnid, label in labels.items():
-        names = _list_images(train / wnid)
-        if not names:
-            raise DataError(
-                f"Expected {train / wnid} to hold at least one image ("
-                f"{', '.join(IMAGE_ENDINGS)}), but got none."
-            )
-        images.update((f"{wnid}/{name}", label) for name in names)
-    return images
-
-
-def _pair_images(folder: Path, stems: set[str], annotation: str) -> dict[str, str]:
-    """Return each image's file name by its stem; exactly ``stems`` must occur."""
-    images: dict[str, str] = {}
-    for name in _list_images(folder):
-        stem = os.path.splitext(name)[0]
-        if stem in images:
-            raise DataError(
-                f"Expected {folder} to hold one image file a name, but got "
-                f"{images[stem]!r} and {name!r}."
-            )
-        if stem not in stems:
-            raise DataError(
-                f"Expected {annotation} to describe each image of {folder}, but got "
-                f"nothing for {name!r}."
-            )
-        images[stem] = name
-    missing = sorted(stems - set(images))
-    if missing:
-        raise DataError(
-            f"Expected {folder} to hold the images that {annotation} describes, but "
-            f"got none for {missing[0]!r}."
-        )
-    if not images:
-        raise DataError(f"Expected {folder} to hold at least one image, but got none.")
-    return images
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"Expected {path} to be a readable file, but got "
-            f"{type(error).__name__}: {error}."
-        ) from error
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        # Iterated, since str.splitlines also breaks at rarer characters.
-        with path.open(encoding="utf-8") as file:
-            return list(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"Expected {path} to be a readable UTF-8 text, but got "
-            f"{type(error).__name__}: {error}."
-        ) from error
+    return found

@@ -78,6 +78,40 @@ class BaseWSOLDataset(BaseDataset):
             )
         return len(names)
 
+    def make_infos(self, split: SplitMetadata, mask_root: str = "") -> list[dict]:
+        """Turn what a reader found into one data info per image.
+
+        Args:
+            split: The split, with image ids below ``img_prefix``.
+            mask_root: Folder that mask paths start from, relative to ``data_root``;
+                ``''`` stands for the image folder.
+
+        Returns:
+            The data infos.
+        """
+        folder = self.img_prefix
+        if mask_root:
+            folder = os.path.join(self.data_root, mask_root)
+        infos = []
+        for image_id in split.image_ids:
+            info: dict[str, Any] = {
+                "img_path": os.path.join(self.img_prefix, image_id),
+                "image_id": image_id,
+                "gt_label": split.labels[image_id],
+            }
+            if image_id in split.image_sizes:
+                info["image_size"] = split.image_sizes[image_id]
+            if image_id in split.boxes:
+                boxes = np.array(split.boxes[image_id], dtype=np.float32)
+                info["ori_gt_bboxes"] = boxes
+            if split.masks is not None:
+                info["ori_gt_mask_paths"] = [
+                    (os.path.join(folder, m), os.path.join(folder, i) if i else "")
+                    for m, i in split.masks[image_id]
+                ]
+            infos.append(info)
+        return infos
+
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         """Pickle the data infos into one buffer, which data loader workers share.
 
@@ -208,27 +242,5 @@ class WSOLDataset(BaseWSOLDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the split's text files into one data info per image."""
-        split = read_split(self.ann_file, self.num_classes, self.with_boxes)
-        return [self._make_info(split, image_id) for image_id in split.image_ids]
-
-    def _make_info(self, split: SplitMetadata, image_id: str) -> dict:
-        info = {
-            "img_path": os.path.join(self.img_prefix, image_id),
-            "image_id": image_id,
-            "gt_label": split.labels[image_id],
-        }
-        if image_id in split.image_sizes:
-            info["image_size"] = split.image_sizes[image_id]
-        if image_id in split.boxes:
-            info["ori_gt_bboxes"] = np.array(split.boxes[image_id], dtype=np.float32)
-        if split.masks is not None:
-            folder = self.img_prefix
-            if self.mask_root:
-                folder = os.path.join(self.data_root, self.mask_root)
-            info["ori_gt_mask_paths"] = [
-                (os.path.join(folder, mask), os.path.join(folder, ignore))
-                if ignore
-                else (os.path.join(folder, mask), "")
-                for mask, ignore in split.masks[image_id]
-            ]
-        return info
+        split = read_split(self.ann_file, self.num_classes, with_boxes=self.with_boxes)
+        return self.make_infos(split, self.mask_root)

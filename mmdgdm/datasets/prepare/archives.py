@@ -9,9 +9,10 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from mmdgdm.datasets.functional.image_files import Progress
 from mmdgdm.datasets.prepare.folders import new_folder
-from mmdgdm.datasets.prepare.images import Progress
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.utils.faults import is_hidden
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 
@@ -122,8 +123,7 @@ def _unpack(path: Path, archive: Archive, part: Path, progress: Progress) -> Non
             f"Expected {path} to be a sound archive with paths of its own, but got "
             f"{type(error).__name__}: {error}."
         ) from error
-    # macOS adds files of its own; they are no part of the folder's content.
-    names = [child for child in part.iterdir() if not child.name.startswith("._")]
+    names = [child for child in part.iterdir() if not is_hidden(child)]
     if any((part / name).is_dir() for name in archive.inner):
         _lift(part, next(n for n in archive.inner if (part / n).is_dir()))
     elif not names:

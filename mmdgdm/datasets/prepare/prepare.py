@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Optional
 
+from mmdgdm.datasets.functional.image_files import Images, Progress
 from mmdgdm.datasets.prepare.archives import unpack_archives
-from mmdgdm.datasets.prepare.cub import check_cub
-from mmdgdm.datasets.prepare.ilsvrc import check_ilsvrc
-from mmdgdm.datasets.prepare.images import Images, Progress
-from mmdgdm.datasets.prepare.open_images import check_open_images
-from mmdgdm.datasets.prepare.report import PathLike, Report
-from mmdgdm.datasets.prepare.write_metadata import check_can_write, write_metadata
+from mmdgdm.datasets.prepare.check import CHECKS, Check, check_data
+from mmdgdm.datasets.prepare.folders import new_folder
+from mmdgdm.datasets.prepare.report import Report
 from mmdgdm.errors import ConfigError, DataError
-
-#: The check of each kind of data set.
-DATASETS: dict[str, Callable[[Path, Images], Report]] = {
-    "cub": check_cub,
-    "ilsvrc": check_ilsvrc,
-    "openimages": check_open_images,
-}
+from mmdgdm.evaluation.stored.metadata import write_split
+from mmdgdm.utils.faults import PathLike
 
 
 def prepare_data(
@@ -57,35 +50,53 @@ def prepare_data(
         DataError: If the root is no folder, an archive is broken, or a folder exists
             already or cannot be written.
     """
-    if dataset not in DATASETS:
+    if dataset not in CHECKS:
         raise ConfigError(
-            f"Expected `dataset` to be one of {sorted(DATASETS)}, but got {dataset!r}."
+            f"Expected `dataset` to be one of {sorted(CHECKS)}, but got {dataset!r}."
         )
     if not isinstance(workers, int) or workers < 1:
         raise ConfigError(
             f"Expected `workers` to be a positive integer, but got {workers!r}."
         )
     if metadata is not None:
-        check_can_write(dataset, Path(metadata), overwrite)
+        _check_can_write(dataset, Path(metadata), overwrite)
     folder = Path(root).expanduser()
     notes = []
     if archives is not None:
         notes = unpack_archives(dataset, Path(archives), folder, overwrite, progress)
     if not folder.is_dir():
         raise DataError(f"Expected `root` to be a folder, but got {root}.")
-    images = Images(quick, workers, progress)
-    report = DATASETS[dataset](folder, images)
+    check = check_data(dataset, folder, Images(quick, workers, progress=progress))
+    report = check.report
     report.notes[:0] = notes
-    if metadata is not None:
+    if metadata is not None and report.complete:
+        report.notes.append(_write(check, Path(metadata), overwrite))
+    elif metadata is not None:
         report.notes.append(
-            _write(dataset, folder, Path(metadata), images, overwrite)
-            if report.complete
-            else f"nothing was written to {metadata}: mend the problems first"
+            f"nothing was written to {metadata}: mend the problems first"
         )
     return report
 
 
-def _write(dataset: str, root: Path, out: Path, images: Images, overwrite: bool) -> str:
-    numbers = write_metadata(dataset, root, out, images, overwrite)
-    text = ", ".join(f"{number:,} images of {name}" for name, number in numbers.items())
-    return f"{text} were written to {out}"
+def _check_can_write(dataset: str, out: Path, overwrite: bool) -> None:
+    """Refuse what cannot work before the long work begins."""
+    if dataset == "openimages":
+        raise ConfigError(
+            "Expected `--write-metadata` with cub or ilsvrc, but got openimages, whose "
+            "annotation comes in this form already."
+        )
+    if out.exists() and not overwrite:
+        raise DataError(
+            f"Expected {out} not to exist yet, but it does; `--overwrite` replaces it."
+        )
+
+
+def _write(check: Check, out: Path, overwrite: bool) -> str:
+    """Write ``train`` and ``test`` of a sound set; say what was written."""
+    numbers = []
+    with new_folder(out, overwrite) as part:
+        for name in ("train", "test"):
+            split = check.splits[name]
+            write_split(part / name, split.labels, split.image_sizes, split.boxes)
+            numbers.append(f"{len(split.labels):,} images of {name}")
+    return f"{', '.join(numbers)} were written to {out}"

@@ -7,36 +7,18 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 from mmdgdm.errors import DataError
-
-PathLike = Union[str, "os.PathLike[str]"]
+from mmdgdm.utils.faults import Fault, Faults, PathLike
 
 #: Problems of one kind that the text shows.
 SHOWN_PER_KIND = 10
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong.
-
-    Attributes:
-        kind: Short name that like problems share, such as ``"missing image"``.
-        where: The file, with the line where there is one.
-        message: What is wrong there.
-        image_id: The image that it concerns, if one.
-    """
-
-    kind: str
-    where: str
-    message: str
-    image_id: Optional[str] = None
-
-
 @dataclass
-class Report:
-    """What was found.
+class Report(Faults):
+    """What was found; collects the faults that the readers find.
 
     Attributes:
         dataset: Name of the kind of data set.
@@ -48,7 +30,7 @@ class Report:
 
     dataset: str
     root: str
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -57,25 +39,9 @@ class Report:
         """Whether nothing is wrong."""
         return not self.problems
 
-    def add(
-        self,
-        kind: str,
-        where: object,
-        message: str,
-        image_id: Optional[str] = None,
-        line: Optional[int] = None,
-    ) -> None:
-        """Add a problem.
-
-        Args:
-            kind: Short name of the kind.
-            where: The file.
-            message: What is wrong.
-            image_id: The image that it concerns.
-            line: Line of the file, counted from 1.
-        """
-        place = str(where) if line is None else f"{where}, line {line}"
-        self.problems.append(Problem(kind, place, message, image_id))
+    def take(self, fault: Fault) -> None:
+        """Keep a fault."""
+        self.problems.append(fault)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""
@@ -108,21 +74,16 @@ def format_report(report: Report, shown: int = SHOWN_PER_KIND) -> str:
     for split, numbers in report.counts.items():
         text = ", ".join(f"{value:,} {name}" for name, value in numbers.items())
         lines.append(f"  {split}: {text}")
-    by_kind: dict[str, list[Problem]] = {}
+    by_kind: dict[str, list[Fault]] = {}
     for problem in report.problems:
         by_kind.setdefault(problem.kind, []).append(problem)
     for kind, problems in by_kind.items():
         lines.append(f"{kind} ({len(problems)}):")
-        lines += [f"  {_one_line(problem)}" for problem in problems[:shown]]
+        lines += [f"  {problem}" for problem in problems[:shown]]
         if len(problems) > shown:
             lines.append(f"  and {len(problems) - shown} more")
     lines += [f"note: {note}" for note in report.notes]
     return "\n".join(lines)
-
-
-def _one_line(problem: Problem) -> str:
-    image = "" if problem.image_id is None else f"image {problem.image_id}: "
-    return f"{problem.where}: {image}{problem.message}"
 
 
 def save_report(report: Report, path: PathLike) -> None:

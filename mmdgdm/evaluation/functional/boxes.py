@@ -9,12 +9,60 @@ Right, CVPR 2020.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import DataError
+
+Box = tuple[float, float, float, float]
+
+
+def fit_box(box: tuple[float, ...], image_size: Optional[tuple[int, int]]) -> Box:
+    """Fit an annotated box into its image, as the benchmark's own files do.
+
+    The far ends become x1 = min(x1, width - 1) and y1 = min(y1, height - 1). So a box
+    whose ends are counted from outside (0, 0, width, height) fills the image.
+
+    Args:
+        box: x0, y0, x1, y1 in pixels, ends included; finite.
+        image_size: (width, height); ``None`` if unknown.
+
+    Returns:
+        The box within the image.
+
+    Raises:
+        DataError: If the box is reversed, does not start within the image, or lies
+            mostly, by more than half of its area, outside.
+
+    Example:
+        >>> fit_box((0.0, 0.0, 500.0, 335.0), (500, 335))
+        (0.0, 0.0, 499.0, 334.0)
+    """
+    x0, y0, x1, y1 = box
+    if not (0 <= x0 <= x1 and 0 <= y0 <= y1):
+        raise DataError(
+            "Expected a box x0,y0,x1,y1 with 0 <= x0 <= x1 and 0 <= y0 <= y1, but got "
+            f"{_box_text(box)}."
+        )
+    if image_size is None:
+        return x0, y0, x1, y1
+    width, height = image_size
+    right, bottom = min(x1, width - 1), min(y1, height - 1)
+    # One past the last pixel is a way to count, not a part that lies outside.
+    seen = (min(x1, width) - x0 + 1) * (min(y1, height) - y0 + 1)
+    if x0 > right or y0 > bottom or 2 * seen < (x1 - x0 + 1) * (y1 - y0 + 1):
+        raise DataError(
+            f"Box {_box_text(box)} lies outside of its image of {width} x {height} "
+            "pixels by more than half. Its ends x1,y1 are pixels of the box; the last "
+            f"pixel of the image is {width - 1},{height - 1}."
+        )
+    return x0, y0, right, bottom
+
+
+def _box_text(box: tuple[float, ...]) -> str:
+    return ",".join(f"{value:g}" for value in box)
 
 
 def _check_boxes(boxes: ArrayLike, name: str) -> NDArray[Any]:

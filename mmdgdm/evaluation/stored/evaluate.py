@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.functional.boxes import scale_boxes
+from mmdgdm.evaluation.functional.boxes import Box, scale_boxes
 from mmdgdm.evaluation.functional.localization import label_rank
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
-from mmdgdm.evaluation.functional.metadata import Box
 from mmdgdm.evaluation.functional.names import PREFIX, metric_name
 from mmdgdm.evaluation.functional.pixel_summary import (
     make_pixel_record,

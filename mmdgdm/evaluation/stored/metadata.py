@@ -1,21 +1,36 @@
-"""Read a split of a data set in the WSOL benchmark's metadata text form."""
+"""The WSOL benchmark's metadata text form: its one reader, and its writer.
+
+A split is a folder of four text files, one entry a line, fields parted by commas:
+
+- ``image_ids.txt``: ``id``, the image's path below the data set's root,
+- ``class_labels.txt``: ``id,label`` with labels counted from 0,
+- ``image_sizes.txt``: ``id,width,height`` in pixels,
+- ``localization.txt``: ``id,x0,y0,x1,y1``, a line a box, or, for data sets with masks,
+  ``id,mask_path,ignore_path``, a line a mask.
+
+Boxes are pixels of the original image, both ends included. The fields after the id are
+counted from the right, so that an id may hold commas.
+
+Source: Choe et al., Evaluating Weakly Supervised Object Localization Methods Right,
+CVPR 2020.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.metadata import (
-    Box,
-    parse_boxes,
-    parse_class_labels,
-    parse_image_ids,
-    parse_image_sizes,
-    parse_mask_paths,
+from mmdgdm.evaluation.functional.boxes import Box, fit_box
+from mmdgdm.utils.faults import (
+    RAISE,
+    Faults,
+    PathLike,
+    parse_numbers,
+    read_lines,
+    same_file_name,
 )
 
 IMAGE_IDS = "image_ids.txt"
@@ -23,13 +38,16 @@ CLASS_LABELS = "class_labels.txt"
 IMAGE_SIZES = "image_sizes.txt"
 LOCALIZATION = "localization.txt"
 
+_BOX_FORM = "id,x0,y0,x1,y1"
+_MASK_FORM = "id,mask_path,ignore_path"
 
-@dataclass(frozen=True)
+
+@dataclass
 class SplitMetadata:
-    """What is known about the images of a split.
+    """What is known about the images of a split, whatever form it came in.
 
     Attributes:
-        image_ids: Paths of the images below the data set's root, in file order.
+        image_ids: Paths of the images below the folder of the images, in file order.
         labels: Class of each image, counted from 0.
         image_sizes: (width, height) of each image in pixels; empty if not read,
             or if a data set with masks gives none.
@@ -38,28 +56,42 @@ class SplitMetadata:
             or for a data set with masks.
         masks: (mask path, ignore path or ``""``) of each image's masks; ``None``
             if not read, or for a data set with boxes.
+        clipped: Images of which a box reached past the last pixel.
     """
 
-    image_ids: list[str]
-    labels: dict[str, int]
-    image_sizes: dict[str, tuple[int, int]]
-    boxes: dict[str, list[Box]]
-    masks: Optional[dict[str, list[tuple[str, str]]]]
+    image_ids: list[str] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
+    image_sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    boxes: dict[str, list[Box]] = field(default_factory=dict)
+    masks: Optional[dict[str, list[tuple[str, str]]]] = None
+    clipped: list[str] = field(default_factory=list)
+
+    def add_box(self, image_id: str, box: tuple[float, ...], past: int = 0) -> None:
+        """Add a box, clipped to its image where the size is known.
+
+        Args:
+            image_id: The image.
+            box: x0, y0, x1, y1 in pixels of the original image, ends included.
+            past: How far past the last pixel ends may lie by the way they are counted.
+
+        Raises:
+            DataError: If the box is reversed or does not fit its image.
+        """
+        fitted = fit_box(box, self.image_sizes.get(image_id))
+        is_clipped = box[2] > fitted[2] + past or box[3] > fitted[3] + past
+        if is_clipped and image_id not in self.clipped[-1:]:
+            self.clipped.append(image_id)
+        self.boxes.setdefault(image_id, []).append(fitted)
 
 
 def read_split(
-    folder: Union[str, os.PathLike[str]],
+    folder: PathLike,
     num_classes: Optional[int] = None,
+    *,
     with_boxes: bool = True,
+    faults: Faults = RAISE,
 ) -> SplitMetadata:
     """Read the metadata of a split and check that its files agree.
-
-    The folder holds (see :mod:`mmdgdm.evaluation.functional.metadata`)::
-
-        image_ids.txt      id
-        class_labels.txt   id,label
-        image_sizes.txt    id,width,height
-        localization.txt   id,x0,y0,x1,y1  or  id,mask_path,ignore_path
 
     Whether a data set has boxes or masks is read off the first line of
     ``localization.txt``. With masks, ``image_sizes.txt`` may be empty.
@@ -69,51 +101,195 @@ def read_split(
         num_classes: If given, labels must be smaller.
         with_boxes: Whether to read ``image_sizes.txt`` and ``localization.txt``.
             If not, neither needs to exist: training is from image labels alone.
+        faults: Takes what is wrong: a file is missing or no text, a line is malformed,
+            an image comes twice or in one file but not in another, a label is out of
+            range, a box does not fit its image, or an image has neither box nor mask.
 
     Returns:
-        The split's metadata.
+        The split's metadata, without what is wrong.
 
     Raises:
-        DataError: If a file is missing or no text, a line is malformed, an image
-            comes twice or in one file but not in another, a label is out of range,
-            a box is outside its image, or an image has neither box nor mask.
+        DataError: At the first fault, if ``faults`` does not collect them.
     """
     root = Path(folder)
-    path = root / IMAGE_IDS
-    image_ids = parse_image_ids(_read_lines(path), str(path))
-    if not image_ids:
-        raise DataError(f"Expected {path} to name at least one image, but got none.")
-    path = root / CLASS_LABELS
-    labels = parse_class_labels(_read_lines(path), str(path), num_classes)
-    _check_same_images(image_ids, labels, path)
-    if not with_boxes:
-        return SplitMetadata(image_ids, labels, {}, {}, None)
+    ids = _read_ids(root / IMAGE_IDS, faults)
+    split = SplitMetadata(list(ids))
+    if ids:
+        _read_labels(split, root / CLASS_LABELS, ids, num_classes, faults)
+    if ids and with_boxes:
+        _read_sizes(split, root / IMAGE_SIZES, ids, faults)
+        _read_localization(split, root / LOCALIZATION, ids, faults)
+    return split
 
-    path = root / IMAGE_SIZES
-    sizes = parse_image_sizes(_read_lines(path), str(path))
-    if sizes:
-        _check_same_images(image_ids, sizes, path)
-    path = root / LOCALIZATION
-    lines = _read_lines(path)
-    if _holds_masks(lines):
-        masks = parse_mask_paths(lines, str(path))
-        _check_same_images(image_ids, masks, path)
-        return SplitMetadata(image_ids, labels, sizes, {}, masks)
-    if not sizes:
-        raise DataError(
-            f"Expected {root / IMAGE_SIZES} to give the sizes of the images, since "
-            f"{path} holds boxes, but got an empty file."
-        )
-    boxes = parse_boxes(lines, str(path), sizes)
-    _check_same_images(image_ids, boxes, path)
-    return SplitMetadata(image_ids, labels, sizes, boxes, None)
+
+def _read_ids(path: Path, faults: Faults) -> dict[str, None]:
+    ids: dict[str, None] = {}
+    odd: set[str] = set()  # Files whose ids spell them in a longer way.
+    for number, image_id in read_lines(path, faults):
+        name = same_file_name(image_id)
+        if image_id in ids or name in ids or name in odd:
+            message = f"names image {image_id!r} again"
+            faults.add("duplicate id", path, message, image_id=image_id, line=number)
+        if name != image_id:
+            odd.add(name)
+        ids[image_id] = None
+    if not ids and path.is_file():
+        faults.add("empty file", path, "names no image")
+    return ids
+
+
+def _read_rows(
+    lines: Iterable[tuple[int, str]],
+    path: Path,
+    form: str,
+    ids: Collection[str],
+    faults: Faults,
+) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield line number, image id and other fields of the lines of known images."""
+    num_fields = form.count(",")
+    missing = set(ids)
+    several = form in (_BOX_FORM, _MASK_FORM)
+    for number, text in lines:
+        image_id, *values = text.rsplit(",", num_fields)
+        if len(values) != num_fields or not image_id.strip():
+            hint = "; where nothing is ignored, the line ends with a comma"
+            message = f"Expected `{form}`, but got {text!r}"
+            message += hint if form == _MASK_FORM else ""
+            faults.add("malformed line", path, message, line=number)
+        elif image_id in missing:
+            missing.remove(image_id)
+            yield number, image_id, values
+        elif image_id not in ids:
+            message = f"image {image_id!r} is not in {IMAGE_IDS}"
+            faults.add("unknown id", path, message, image_id=image_id, line=number)
+        elif several:
+            yield number, image_id, values
+        else:
+            message = f"image {image_id!r} comes again"
+            faults.add("duplicate id", path, message, image_id=image_id, line=number)
+    if missing and path.is_file():
+        for image_id in ids:
+            if image_id in missing:
+                message = f"has no line for image {image_id!r}"
+                faults.add("missing line", path, message, image_id=image_id)
+
+
+def _read_labels(
+    split: SplitMetadata,
+    path: Path,
+    ids: Collection[str],
+    num_classes: Optional[int],
+    faults: Faults,
+) -> None:
+    lines = read_lines(path, faults)
+    for number, image_id, (text,) in _read_rows(lines, path, "id,label", ids, faults):
+        label = _parse_integer(text)
+        if label is None or (num_classes is not None and label >= num_classes):
+            bound = "" if num_classes is None else f" in [0, {num_classes - 1}]"
+            message = f"Expected a label{bound} as an integer, but got {text!r}"
+            faults.add(
+                "label out of range", path, message, image_id=image_id, line=number
+            )
+        else:
+            split.labels[image_id] = label
+
+
+def _parse_integer(text: str) -> Optional[int]:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _read_sizes(
+    split: SplitMetadata, path: Path, ids: Collection[str], faults: Faults
+) -> None:
+    lines = list(read_lines(path, faults))
+    if not lines:
+        return  # Of a data set with masks; otherwise the boxes tell.
+    for number, image_id, texts in _read_rows(
+        lines, path, "id,width,height", ids, faults
+    ):
+        width, height = map(_parse_integer, texts)
+        if width and height:
+            split.image_sizes[image_id] = (width, height)
+        else:
+            message = f"Expected width and height above 0, but got {','.join(texts)}"
+            faults.add("wrong size", path, message, image_id=image_id, line=number)
+
+
+def _read_localization(
+    split: SplitMetadata, path: Path, ids: Collection[str], faults: Faults
+) -> None:
+    lines = list(read_lines(path, faults))
+    if lines and _holds_masks(lines[0][1], ids):
+        _read_masks(split, lines, path, ids, faults)
+        return
+    if lines and not split.image_sizes and (path.with_name(IMAGE_SIZES)).is_file():
+        message = f"gives no size, though {path.name} holds boxes"
+        faults.add("missing size", path.with_name(IMAGE_SIZES), message)
+    for number, image_id, texts in _read_rows(lines, path, _BOX_FORM, ids, faults):
+        try:
+            split.add_box(image_id, parse_numbers(texts, "x0 y0 x1 y1"))
+        except DataError as error:
+            faults.add("wrong box", path, f"{error}", image_id=image_id, line=number)
+
+
+def _holds_masks(line: str, ids: Collection[str]) -> bool:
+    """Whether a line names masks; that of a known image tells by what follows its id.
+
+    A line of two fields is one of masks that lacks its last comma.
+    """
+    for num_fields in (4, 2, 1):
+        fields = line.rsplit(",", num_fields)
+        if len(fields) > num_fields and fields[0] in ids:
+            return num_fields < 4
+    return line.count(",") in (1, 2)
+
+
+def _read_masks(
+    split: SplitMetadata,
+    lines: Iterable[tuple[int, str]],
+    path: Path,
+    ids: Collection[str],
+    faults: Faults,
+) -> None:
+    masks: dict[str, list[tuple[str, str]]] = {}
+    split.masks = masks
+    for number, image_id, (mask, ignore) in _read_rows(
+        lines, path, _MASK_FORM, ids, faults
+    ):
+        problem = ""
+        if not mask.strip():
+            problem = "Expected `mask_path` to be a path, but got ''"
+        elif image_id in masks and ignore:
+            problem = (
+                f"Expected `ignore_path` on the first line of image {image_id!r} only, "
+                f"but got {ignore!r} on a further one"
+            )
+        if problem:
+            faults.add("malformed line", path, problem, image_id=image_id, line=number)
+        else:
+            masks.setdefault(image_id, []).append((mask, ignore))
+
+
+def check_image_ids(image_ids: Iterable[str]) -> None:
+    """Check that image ids can be written to metadata and read back.
+
+    Raises:
+        DataError: If an id is blank or holds a line break; names it.
+    """
+    for image_id in image_ids:
+        if not image_id.strip() or "\n" in image_id or "\r" in image_id:
+            raise DataError(
+                "Expected image ids without line breaks, which part the entries of "
+                f"metadata, but got {image_id!r}."
+            )
 
 
 def write_split(
-    folder: Union[str, os.PathLike[str]],
+    folder: PathLike,
     labels: Mapping[str, int],
     image_sizes: Mapping[str, tuple[int, int]],
-    boxes: Mapping[str, Iterable[Box]],
+    boxes: Mapping[str, Iterable[Iterable[float]]],
 ) -> None:
     """Write the metadata of a split with boxes, for :func:`read_split`.
 
@@ -121,18 +297,13 @@ def write_split(
         folder: Folder of the split; made if missing, its files are replaced.
         labels: Class of each image, counted from 0, in the order to be written.
         image_sizes: (width, height) of each image in pixels.
-        boxes: Boxes of each image, x0, y0, x1, y1 in pixels of the original image.
+        boxes: Boxes of images, x0, y0, x1, y1 in pixels of the original image.
 
     Raises:
-        DataError: If an image id holds a comma or a line break, or a file cannot be
+        DataError: If an image id is blank or holds a line break, or a file cannot be
             written.
     """
-    for image_id in labels:
-        if "," in image_id or image_id.splitlines() != [image_id]:
-            raise DataError(
-                "Expected image ids without commas and line breaks, which part the "
-                f"fields of metadata, but got {image_id!r}."
-            )
+    check_image_ids(labels)
     texts = {
         IMAGE_IDS: list(labels),
         CLASS_LABELS: [f"{name},{label}" for name, label in labels.items()],
@@ -140,7 +311,7 @@ def write_split(
         LOCALIZATION: [
             ",".join([name, *(_shortest(value) for value in box)])
             for name in labels
-            for box in boxes[name]
+            for box in boxes.get(name, ())
         ],
     }
     try:
@@ -155,41 +326,3 @@ def write_split(
 def _shortest(value: float) -> str:
     """The shortest text that reads back as the same number."""
     return repr(float(value)).removesuffix(".0")
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        # Iterated, since str.splitlines also breaks at rarer characters.
-        with path.open(encoding="utf-8") as file:
-            return list(file)
-    except (OSError, UnicodeDecodeError) as err:
-        raise DataError(
-            f"Expected {path} to be a readable UTF-8 text, but got: {err}."
-        ) from err
-
-
-def _holds_masks(lines: Iterable[str]) -> bool:
-    return next(iter(lines), "").count(",") == 2
-
-
-def _check_same_images(
-    image_ids: list[str], described: Collection[str], path: Path
-) -> None:
-    """Check that a file describes the images of ``image_ids.txt`` and no others."""
-    ids_path = path.with_name(IMAGE_IDS)
-    for number, image_id in enumerate(image_ids, start=1):
-        if image_id not in described:
-            raise DataError(
-                f"{ids_path}, line {number}: Expected each image to have a line in "
-                f"{path}, but got none for {image_id!r}."
-            )
-    if len(described) == len(image_ids):
-        return
-    known = set(image_ids)
-    for number, line in enumerate(_read_lines(path), start=1):
-        image_id = line.split(",")[0]
-        if image_id not in known:
-            raise DataError(
-                f"{path}, line {number}: Expected only images of {ids_path}, but "
-                f"got {image_id!r}."
-            )

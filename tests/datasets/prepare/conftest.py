@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 import pytest
@@ -19,7 +19,8 @@ def draw(path: Path, seed: int, size: tuple[int, int] = SIZE) -> None:
     """Write a noisy image, which no other seed equals."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    Image.fromarray(rng.integers(0, 255, (*size[::-1], 3), np.uint8)).save(path)
+    image = Image.fromarray(rng.integers(0, 255, (*size[::-1], 3), np.uint8))
+    image.save(path, format="JPEG" if path.suffix == ".JPEG" else None)
 
 
 def write_lines(path: Path, lines: list[str]) -> None:
@@ -58,3 +59,66 @@ def cub(tmp_path: Path) -> Path:
     boxes = {name: [(1, 2, 30, 20)] for name in labels}
     write_split(root / "metadata" / "CUB" / "val", labels, sizes, boxes)
     return root
+
+
+WNIDS = ("n00000001", "n00000002")
+XML = "Annotations/CLS-LOC/val"
+
+
+def write_xml(
+    path: Path, wnid: str, *boxes: tuple, size: Optional[tuple] = None
+) -> None:
+    """Write the annotation of an image; by default without its size."""
+    objects = "".join(
+        f"<object><name>{wnid}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin>"
+        f"<xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
+        for a, b, c, d in boxes
+    )
+    if size is not None:
+        objects += f"<size><width>{size[0]}</width><height>{size[1]}</height></size>"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"<annotation>{objects}</annotation>")
+
+
+@pytest.fixture
+def ilsvrc(tmp_path: Path) -> Path:
+    """2 images of train and 1 of test in each of 2 classes."""
+    root = tmp_path / "ILSVRC"
+    for label, wnid in enumerate(WNIDS):
+        for k in range(2):
+            draw(root / "train" / wnid / f"{wnid}_{k}.JPEG", 10 * label + k)
+        name = f"ILSVRC2012_val_0000000{label + 1}"
+        draw(root / "val" / f"{name}.JPEG", 50 + label)
+        boxes = [(1, 2, 20, 25), (3, 3, 40, 30)]
+        write_xml(root / XML / f"{name}.xml", wnid, *boxes)
+    return root
+
+
+@pytest.fixture
+def masked(tmp_path: Path) -> Path:
+    """Two images in each split of a set with masks; two masks each in val and test."""
+    for number, split in enumerate(("train", "val", "test")):
+        names = [f"{split}/0c{k}/{k}.jpg" for k in range(2)]
+        folder = tmp_path / "metadata" / "OpenImages" / split
+        write_lines(folder / "image_ids.txt", names)
+        labels = [f"{name},{k}" for k, name in enumerate(names)]
+        write_lines(folder / "class_labels.txt", labels)
+        rows = []
+        for k, name in enumerate(names):
+            draw(tmp_path / "OpenImages" / name, 10 * number + k)
+            stem = name[:-4]
+            for mask in (f"{stem}_m.png", f"{stem}_ignore.png"):
+                draw_mask(tmp_path / "OpenImages_masks" / mask, (20, 16))
+            rows.append(f"{name},{stem}_m.png,{stem}_ignore.png")
+        if split != "train":
+            (folder / "image_sizes.txt").write_text("")
+            write_lines(folder / "localization.txt", rows)
+    return tmp_path
+
+
+def draw_mask(path: Path, size: tuple[int, int]) -> None:
+    """Write a mask of two halves."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros(size[::-1], np.uint8)
+    mask[: size[1] // 2] = 255
+    Image.fromarray(mask).save(path)

@@ -1,25 +1,37 @@
-"""Open image files in several processes and tell which are broken."""
+"""Image files of a data set: which they are, their sizes, and which are broken."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
-from mmdgdm.datasets.prepare.report import Report
 from mmdgdm.errors import DataError
+from mmdgdm.utils.faults import RAISE, Faults, PathLike, is_hidden
 from mmdgdm.utils.image_files import read_image, read_image_size
+
+IMAGE_ENDINGS = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
 
 #: Files that a process opens at a time.
 _CHUNK = 64
 
 Progress = Callable[[int, int], None]
 Reader = Callable[..., Any]
+
+
+def list_images(folder: Path, faults: Faults = RAISE) -> list[str]:
+    """The names of a folder's image files in order; hidden files are none of them."""
+    try:
+        names = sorted(path.name for path in folder.iterdir() if not is_hidden(path))
+    except OSError as error:
+        faults.add("missing folder", folder, f"is no readable folder ({error})")
+        return []
+    return [name for name in names if name.lower().endswith(IMAGE_ENDINGS)]
 
 
 class ImageFacts(NamedTuple):
@@ -47,8 +59,9 @@ class Images:
 
     def __init__(
         self,
-        quick: bool = False,
+        quick: bool = True,
         workers: int = 1,
+        *,
         progress: Progress = lambda done, total: None,
     ) -> None:
         self.quick = quick
@@ -56,32 +69,38 @@ class Images:
         self.progress = progress
         self.facts: dict[str, ImageFacts] = {}
 
-    def look(self, paths: Sequence[Path], read: Reader = read_image) -> None:
-        """Open the files that were not opened before, images or masks."""
+    def look(self, paths: Sequence[PathLike], read: Reader = read_image) -> list[str]:
+        """Open the files that were not opened before, and return their paths."""
         new = [p for p in dict.fromkeys(map(str, paths)) if p not in self.facts]
         done = 0
         for names, facts in self._run(new, read):
             self.facts.update(zip(names, facts))
             done += len(names)
             self.progress(done, len(new))
+        return new
 
-    def size(self, path: Path) -> Optional[tuple[int, int]]:
-        """(width, height) of a file that was looked at, if it is sound."""
-        facts = self.facts.get(str(path))
-        return None if facts is None else facts.size
-
-    def check(self, paths: dict[str, Path], report: Report) -> None:
-        """Open files and report those that are missing or broken.
+    def read_sizes(
+        self, paths: Mapping[str, PathLike], faults: Faults = RAISE
+    ) -> dict[str, tuple[int, int]]:
+        """Read the sizes of images.
 
         Args:
             paths: Path of each image, by image id.
-            report: Takes the problems.
+            faults: Takes the files that are missing or broken, each once.
+
+        Returns:
+            (width, height) of the stored pixels of each sound image, as EXIF's
+            orientation leaves them.
         """
-        self.look(list(paths.values()))
+        new = set(self.look(list(paths.values())))
+        sizes = {}
         for image_id, path in paths.items():
-            problem = self.facts[str(path)].problem
-            if problem is not None:
-                report.add(problem[0], path, problem[1], image_id)
+            size, _, problem = self.facts[str(path)]
+            if size is not None:
+                sizes[image_id] = size
+            elif problem is not None and str(path) in new:
+                faults.add(problem[0], path, problem[1], image_id=image_id)
+        return sizes
 
     def _run(
         self, paths: list[str], read: Reader

@@ -1,0 +1,381 @@
+"""Check a whole data set: all of its parts by their own readers, and all image files.
+
+The readers of the formats say what is wrong with a part, and the data sets raise at
+the same faults. What concerns the whole is checked here: parts that are missing, files
+that cannot be decoded or have another size than stated, images in two splits, and the
+published counts of the real sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Callable, Optional
+
+from mmdgdm.datasets import cub
+from mmdgdm.datasets.functional import ilsvrc_files as ilsvrc
+from mmdgdm.datasets.functional.image_files import Images
+from mmdgdm.datasets.prepare.report import Report, first_names
+from mmdgdm.datasets.prepare.sources import PUBLISHED, SOURCES
+from mmdgdm.evaluation.stored.metadata import (
+    IMAGE_IDS,
+    LOCALIZATION,
+    SplitMetadata,
+    read_split,
+)
+from mmdgdm.utils.faults import read_lines
+from mmdgdm.utils.image_files import read_mask
+
+#: Ids by which the folder that they start from is found.
+_SAMPLE = 200
+#: By these the real sets are recognised.
+_FIRST_CUB_CLASS = "001.Black_footed_Albatross"
+_KNOWN_OPEN_IMAGES_CLASS = "/01226z/"
+
+
+class Check:
+    """What is known of a data set while it is checked.
+
+    Args:
+        dataset: Kind of data set.
+        root: The folder of the data set.
+        images: Opens the image files.
+
+    Attributes:
+        report: What was found.
+        splits: What the readers found, by split, for writing.
+        paths: Path of each image by id, by split.
+    """
+
+    def __init__(self, dataset: str, root: Path, images: Images) -> None:
+        self.root = root
+        self.images = images
+        self.report = Report(dataset, str(root))
+        self.splits: dict[str, SplitMetadata] = {}
+        self.paths: dict[str, dict[str, Path]] = {}
+        self._sources = SOURCES[dataset]
+        self._published = PUBLISHED[dataset]
+
+    def add_split(self, name: str, split: SplitMetadata, folder: Path) -> None:
+        """Open the images of a split and compare their sizes with the stated ones."""
+        paths = {image_id: folder / image_id for image_id in split.image_ids}
+        sizes = self.images.read_sizes(paths, self.report)
+        for image_id, stated in split.image_sizes.items():
+            size = sizes.get(image_id, stated)
+            if size != stated:
+                message = (
+                    f"has {size[0]} x {size[1]} pixels, but its annotation says "
+                    f"{stated[0]} x {stated[1]}"
+                )
+                where = paths[image_id]
+                self.report.add("wrong size", where, message, image_id=image_id)
+        if split.clipped:
+            self.report.notes.append(
+                f"boxes of {len(split.clipped)} images of {name} reach past the last "
+                "pixel, since their ends count as theirs, and are clipped when read: "
+                f"{first_names(split.clipped)}"
+            )
+        split.image_sizes = sizes
+        self.splits[name], self.paths[name] = split, paths
+        counts = {"images": len(paths), "boxes": sum(map(len, split.boxes.values()))}
+        self.report.counts[name] = {k: v for k, v in counts.items() if v}
+
+    def add_metadata(
+        self,
+        name: str,
+        folders: Iterable[Path],
+        image_folders: Sequence[Path],
+        num_classes: Optional[int] = None,
+        with_boxes: bool = True,
+    ) -> Optional[SplitMetadata]:
+        """Read a split in the text form, if it is there, and open its images."""
+        folder = next((path for path in folders if path.is_dir()), None)
+        if folder is None:
+            return None
+        split = read_split(
+            folder, num_classes, with_boxes=with_boxes, faults=self.report
+        )
+        self.add_split(name, split, find_root(split.image_ids, image_folders))
+        return split
+
+    def tell_missing(self, part: str, where: Path) -> None:
+        """Report a part that is missing, and where it comes from."""
+        message = f"there is no part {part!r}; get {self._sources[part]}"
+        self.report.add("missing part", where, message)
+
+    def note_missing_val(self) -> None:
+        """Note that there is no val split."""
+        self.report.notes.append(
+            f"there is no val split; for it get {self._sources['val images']}, and "
+            f"{self._sources['val metadata']}"
+        )
+
+    def compare_counts(self, split: str, what: str, number: int) -> None:
+        """Compare a number of the real set with the published one."""
+        wanted = self._published["classes" if what == "classes" else split]
+        if number != wanted:
+            message = f"Expected {wanted:,} {what} of {split}, but got {number:,}"
+            self.report.add("wrong count", self.root, message)
+
+    def check_overlap(self) -> None:
+        """Report files that two splits share, and note those of the same content."""
+        owner: dict[Path, str] = {}
+        contents: dict[bytes, tuple[str, str]] = {}
+        same: list[str] = []
+        for split, paths in self.paths.items():
+            for name, path in paths.items():
+                other = owner.setdefault(path, split)
+                if other != split:
+                    message = f"is in {other} and in {split}"
+                    self.report.add("image in two splits", path, message, image_id=name)
+                    continue
+                facts = self.images.facts.get(str(path))
+                if facts is None or facts.digest is None:
+                    continue
+                other, twin = contents.setdefault(facts.digest, (split, name))
+                if other != split:
+                    same.append(f"{twin} ({other}) = {name} ({split})")
+        if same:
+            self.report.notes.append(
+                f"{len(same)} images have the same bytes as one of another split: "
+                f"{first_names(same)}"
+            )
+
+
+def check_data(dataset: str, root: Path, images: Images) -> Check:
+    """Check a data set.
+
+    Args:
+        dataset: Kind of data set, one of :data:`CHECKS`.
+        root: The folder of the data set, as the data sets themselves take it, or the
+            one that holds it.
+        images: Opens the image files.
+
+    Returns:
+        What was found.
+    """
+    check = Check(dataset, root, images)
+    CHECKS[dataset](check)
+    check.check_overlap()
+    return check
+
+
+def find_root(names: Sequence[str], candidates: Sequence[Path]) -> Path:
+    """The folder that paths start from: the one that holds most of them.
+
+    Args:
+        names: Paths below the folder.
+        candidates: Folders, best first; on a tie the first wins.
+
+    Returns:
+        One of the candidates.
+    """
+    sample = names[:: max(1, len(names) // _SAMPLE)]
+    return max(candidates, key=lambda root: sum((root / n).is_file() for n in sample))
+
+
+def _check_cub(check: Check) -> None:
+    root, report = check.root, check.report
+    raw = cub.find_cub(root)
+    if not (raw / cub.IMAGES).is_file() and not (raw / "images").is_dir():
+        check.tell_missing("archive", root)
+        return
+    classes = cub.read_classes(raw, report)
+    splits = cub.read_cub(raw, len(classes), faults=report, images=check.images)
+    for name, split in splits.items():
+        check.add_split(name, split, raw / "images")
+        report.counts[name]["classes"] = len(classes)
+    _note_extra_files(check, raw)
+    base = root if raw != root else raw.parent
+    roots = [base / "CUBV2", raw / "images", base, base / "CUB"]
+    for name in ("train", "val", "test"):
+        folders = [f / name for f in (base / "metadata" / "CUB", base / "metadata")]
+        key = name if name == "val" else f"metadata of {name}"
+        check.add_metadata(key, folders, roots, len(classes) or None, name != "train")
+        if name != "val":  # The images are those of the raw layout.
+            check.paths.pop(key, None)
+    if "val" not in check.splits and (base / "CUBV2").is_dir():
+        check.tell_missing("val metadata", base / "metadata")
+    elif "val" not in check.splits:
+        check.note_missing_val()
+    if _FIRST_CUB_CLASS in classes:
+        for name in sorted(check.paths):
+            check.compare_counts(name, "images", len(check.paths[name]))
+        check.compare_counts("the set", "classes", len(classes))
+
+
+def _note_extra_files(check: Check, raw: Path) -> None:
+    listed = {path for paths in check.paths.values() for path in paths.values()}
+    extra = [
+        str(path.relative_to(raw))
+        for path in sorted((raw / "images").glob("*/*"))
+        if path not in listed and not path.name.startswith(".")
+    ]
+    if extra:
+        check.report.notes.append(
+            f"{len(extra)} files are not in {cub.IMAGES}: {first_names(extra)}"
+        )
+
+
+def _check_ilsvrc(check: Check) -> None:
+    root, report = check.root, check.report
+    folders = {split: ilsvrc.find_images(root, split) for split in ("train", "val")}
+    train, val = (None if f is None else root / f for f in folders.values())
+    labels: dict[str, int] = {}
+    if train or ilsvrc.find_text(root, ilsvrc.SYNSET_MAPPING):
+        names = ilsvrc.read_classes(root, report)
+        labels = {wnid: label for label, wnid in enumerate(names)}
+    if train is None:
+        check.tell_missing("train images", root / "train")
+    elif labels:
+        split = ilsvrc.read_ilsvrc(
+            train, "train", labels, annotation=None, with_boxes=False, faults=report
+        )
+        check.add_split("train", split, train)
+        report.counts["train"]["classes"] = len(labels)
+    if val is None:
+        check.tell_missing("test images", root / "val")
+    data = val or train or root
+    _check_ilsvrc_test(check, data, val, labels)
+    _check_ilsvrc_val(check, data, len(labels))
+    if len(labels) == PUBLISHED["ilsvrc"]["classes"]:
+        for name, paths in check.paths.items():
+            check.compare_counts(name, "images", len(paths))
+
+
+def _metadata_folders(root: Path, split: str) -> list[Path]:
+    bases = (root / "metadata", root.parent / "metadata")
+    return [bases[0] / "ILSVRC" / split, bases[0] / split, bases[1] / "ILSVRC" / split]
+
+
+def _check_ilsvrc_test(
+    check: Check, data: Path, val: Optional[Path], labels: dict[str, int]
+) -> None:
+    """Check the images and boxes of val, which is the benchmark's test."""
+    annotation = ilsvrc.find_annotation(check.root)
+    if annotation is not None and val is not None and labels:
+        split = ilsvrc.read_ilsvrc(
+            val,
+            "val",
+            labels,
+            annotation=annotation,
+            with_boxes=True,
+            faults=check.report,
+            images=check.images,
+        )
+        check.add_split("test", split, val)
+    folders = _metadata_folders(check.root, "test")
+    name = "metadata of test" if annotation is not None else "test"
+    roots = [data, check.root, check.root.parent]
+    found = check.add_metadata(name, folders, roots, len(labels) or None)
+    if annotation is None and found is None:
+        check.tell_missing("test boxes", check.root)
+    elif annotation is not None:
+        check.paths.pop(name, None)
+
+
+def _check_ilsvrc_val(check: Check, data: Path, num_classes: int) -> None:
+    """Check ImageNetV2 in the benchmark's text form, if it is there."""
+    root = check.root
+    roots = [root, data, root.parent]
+    folders = [path / "val2" for path in roots]
+    folder = next((path for path in folders if path.is_dir()), None)
+    metadata = [path for path in _metadata_folders(root, "val") if path.is_dir()]
+    if not metadata and folder is None:
+        check.note_missing_val()
+    elif not metadata:
+        check.tell_missing("val metadata", root / "metadata" / "ILSVRC" / "val")
+    elif folder is None:
+        check.tell_missing("val images", root / "val2")
+    elif _is_renamed(metadata[0], folder, roots):
+        message = (
+            "the files bear hashes for names, as in newer archives, and the metadata "
+            "numbers; rename them by metadata/ILSVRC/val/mapping.txt of the benchmark"
+        )
+        check.report.add("wrong layout", folder, message)
+    else:
+        check.add_metadata("val", metadata, [*roots, folder], num_classes or None)
+
+
+def _is_renamed(metadata: Path, folder: Path, roots: Sequence[Path]) -> bool:
+    """Whether the first image of val is not there, but files with hashes for names."""
+    _, first = next(read_lines(metadata / IMAGE_IDS, Report("", "")), (0, ""))
+    found = any((root / first).is_file() for root in (*roots, folder))
+    return not found and any(len(path.stem) == 40 for path in folder.glob("*/*"))
+
+
+def _check_open_images(check: Check) -> None:
+    """Check text files, images and masks of all splits; train needs no masks."""
+    root = check.root
+    bases = [root / "metadata" / "OpenImages", root / "metadata_masks"]
+    bases += [root / "metadata", root.parent / "metadata" / "OpenImages"]
+    image_roots = [root / "OpenImages", root, root / "images"]
+    mask_roots = [root / "OpenImages_masks", *image_roots, root / "masks"]
+    for name in ("train", "val", "test"):
+        folders = [base / name for base in bases]
+        split = check.add_metadata(
+            name, folders, image_roots, with_boxes=name != "train"
+        )
+        if split is None and name == "train":
+            source = SOURCES["openimages"]["metadata"]
+            check.report.notes.append(f"there is no metadata of train: {source}")
+        elif split is None:
+            check.tell_missing("metadata", root / "metadata")
+        elif split.masks:
+            _check_masks(check, name, split.masks, mask_roots)
+        elif name != "train":
+            check.tell_missing("masks", folders[0] / LOCALIZATION)
+    _check_open_images_classes(check)
+
+
+def _check_masks(
+    check: Check,
+    name: str,
+    masks: dict[str, list[tuple[str, str]]],
+    candidates: list[Path],
+) -> None:
+    """Open the masks of a split and compare their sizes with each other."""
+    texts = {i: [t for row in rows for t in row if t] for i, rows in masks.items()}
+    root = find_root([row[0] for row in texts.values()], candidates)
+    check.report.counts[name]["masks"] = sum(map(len, texts.values()))
+    paths = [root / text for row in texts.values() for text in row]
+    check.images.look(paths, read_mask)
+    for image_id, row in texts.items():
+        facts = {text: check.images.facts[str(root / text)] for text in row}
+        for text, (_, _, problem) in facts.items():
+            if problem is not None:
+                kind = problem[0].replace("image", "mask")
+                where = root / text
+                check.report.add(kind, where, problem[1], image_id=image_id)
+        # The image itself may be of another size: its pixels are resized.
+        sizes = {fact.size for fact in facts.values() if fact.size is not None}
+        if len(sizes) > 1:
+            found = first_names(sorted(f"{w} x {h}" for w, h in sizes))
+            message = f"the masks of the image differ in size: {found}"
+            where = root / row[0]
+            check.report.add("mask of wrong size", where, message, image_id=image_id)
+
+
+def _check_open_images_classes(check: Check) -> None:
+    """All splits should have the same classes, from 0 without a gap."""
+    labels = {name: set(split.labels.values()) for name, split in check.splits.items()}
+    total = max((max(found, default=-1) for found in labels.values()), default=-1) + 1
+    for name, found in labels.items():
+        check.report.counts[name]["classes"] = len(found)
+        if len(found) < total:
+            lacking = min(set(range(total)) - found)
+            message = f"{name} has no image of class {lacking} of 0 to {total - 1}"
+            check.report.add("missing class", check.root, message)
+    ids = (i for paths in check.paths.values() for i in paths)
+    if any(_KNOWN_OPEN_IMAGES_CLASS in image_id for image_id in ids):
+        for name, found in labels.items():
+            check.compare_counts(name, "images", len(check.paths[name]))
+            check.compare_counts(name, "classes", len(found))
+
+
+#: The check of each kind of data set.
+CHECKS: dict[str, Callable[[Check], None]] = {
+    "cub": _check_cub,
+    "ilsvrc": _check_ilsvrc,
+    "openimages": _check_open_images,
+}
