@@ -216,13 +216,13 @@ def test_wrong_folder(tmp_path):
 
 def test_classes_that_nothing_tells(plain):
     (plain / "train").rename(plain / "elsewhere")
-    with pytest.raises(DataError, match=r"LOC_synset_mapping\.txt, or folders"):
+    with pytest.raises(DataError, match=r"LOC_synset_mapping\.txt nor folders"):
         ILSVRC(plain, split="val")
 
 
 def test_val_without_annotation(plain):
     (plain / XML).rename(plain / "elsewhere")
-    with pytest.raises(DataError, match=r"annotation of val, .*got neither"):
+    with pytest.raises(DataError, match=r"no annotation of val, neither "):
         ILSVRC(plain, split="val")
     check_val(ILSVRC(plain, split="val", ann_file="elsewhere", test_mode=True), plain)
 
@@ -230,8 +230,11 @@ def test_val_without_annotation(plain):
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        (MAPPING + "n00000003 owl\n", "train/n00000003 to be a readable folder"),
-        (f"{CAT} cat\n", f"the 1 known wnids only, but got '{DOG}'"),
+        (
+            MAPPING + "n00000003 owl\n",
+            "lacks folders of 1 of the 3 .*n00000003",
+        ),
+        (f"{CAT} cat\n", f"holds a folder {DOG}, which is none of the 1 classes"),
     ],
 )
 def test_folders_and_mapping_that_disagree(plain, mapping, message):
@@ -242,7 +245,7 @@ def test_folders_and_mapping_that_disagree(plain, mapping, message):
 
 def test_empty_class_folder(plain):
     (plain / "train" / TRAIN[2]).unlink()
-    with pytest.raises(DataError, match=f"train/{DOG} to hold at least one image"):
+    with pytest.raises(DataError, match=f"train/{DOG}: holds no image"):
         ILSVRC(plain)
 
 
@@ -250,7 +253,7 @@ def test_empty_class_folder(plain):
 def test_list_that_cannot_be_read(plain, content):
     if content is not None:
         (plain / "list.txt").write_bytes(content)
-    with pytest.raises(DataError, match=r"list\.txt to "):
+    with pytest.raises(DataError, match=r"list\.txt: (there is|names|is) no"):
         ILSVRC(plain, ann_file="list.txt")
 
 
@@ -262,7 +265,7 @@ def test_list_naming_an_unknown_class(plain):
 
 def test_val_image_without_annotation(plain):
     (plain / XML / f"{SECOND}.xml").unlink()
-    with pytest.raises(DataError, match=f"nothing for '{SECOND}.JPEG'"):
+    with pytest.raises(DataError, match=f"has no entry for image '{SECOND}.JPEG'"):
         ILSVRC(plain, split="val")
 
 
@@ -270,34 +273,34 @@ def test_val_image_without_annotation(plain):
 def test_val_annotation_without_image(plain, ann_file):
     (plain / "LOC_val_solution.csv").write_text(solution())
     (plain / "val" / f"{SECOND}.JPEG").unlink()
-    with pytest.raises(DataError, match=f"got none for '{SECOND}'"):
+    with pytest.raises(DataError, match=f"describes '{SECOND}', of which .* no image"):
         ILSVRC(plain, split="val", ann_file=ann_file)
 
 
 def test_two_files_of_one_image(plain):
     Image.new("L", (20, 10)).save(plain / "val" / f"{FIRST}.png")
-    with pytest.raises(DataError, match=f"one image file a name.*{FIRST}.png"):
+    with pytest.raises(DataError, match=f"two files of one image.*{FIRST}.png"):
         ILSVRC(plain, split="val")
 
 
 def test_malformed_xml_names_the_file(plain):
     path = plain / XML / f"{SECOND}.xml"
     path.write_text(annotation(SECOND).replace("<xmin>5", "<xmin>20"))
-    with pytest.raises(DataError, match=rf"{SECOND}\.xml: .*'20 4 20 10'"):
+    with pytest.raises(DataError, match=rf"{SECOND}\.xml: .*20,4,20,10 lies outside"):
         ILSVRC(plain, split="val", test_mode=True)
 
 
 def test_malformed_solution_names_file_and_line(plain):
     text = solution().replace("3 2 13 6", "30 2 13 6")
     (plain / "solution.csv").write_text(text)
-    with pytest.raises(DataError, match=r"solution\.csv, line 3: .*'30 2 13 6'"):
+    with pytest.raises(DataError, match=r"solution\.csv, line 3: .*got 30,2,13,6"):
         ILSVRC(plain, split="val", ann_file="solution.csv", test_mode=True)
 
 
 def test_unreadable_image_header(plain):
     (plain / "solution.csv").write_text(solution())
     (plain / "val" / f"{FIRST}.JPEG").write_bytes(b"no image")
-    with pytest.raises(DataError, match=rf"{FIRST}\.JPEG to be an image"):
+    with pytest.raises(DataError, match=rf"{FIRST}\.JPEG: cannot be decoded"):
         ILSVRC(plain, split="val", ann_file="solution.csv", test_mode=True)
 
 

@@ -63,8 +63,8 @@ def test_real_photographs_are_complete_and_damage_is_named(
         ("missing image", 0),
         ("empty image", 1),
         ("broken image", 2),
-        ("box outside image", 3),
-        ("box of no size", 4),
+        ("wrong box", 3),
+        ("wrong box", 4),
         ("missing line", 5),
     ]
     found = {(p["kind"], p["image_id"]) for p in problems}

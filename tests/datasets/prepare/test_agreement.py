@@ -32,7 +32,6 @@ SOLUTION = (
 MAPPING = "n00000001 cat\nn00000002 dog\n"
 
 
-
 LOAD = [{"type": "mmdgdm.LoadWSOLImage"}, {"type": "mmdgdm.PackWSOLInputs"}]
 LOAD_MASK = [LOAD[0], {"type": "mmdgdm.LoadWSOLMask"}, LOAD[1]]
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from mmdgdm.datasets import CUB, WSOLDataset
-from mmdgdm.datasets.prepare.cub import check_cub
-from mmdgdm.datasets.prepare.images import Images
+from mmdgdm.datasets.functional.image_files import Images
+from mmdgdm.datasets.prepare.check import check_data
 
 RAW = "CUB_200_2011"
 VAL = "metadata/CUB/val"
@@ -17,7 +17,7 @@ PATH = f"{RAW}/images/{IMAGE}"
 
 
 def check(root, quick=False):
-    return check_cub(root, Images(quick=quick))
+    return check_data("cub", root, Images(quick=quick)).report
 
 
 def edit(path, number, line=None):
@@ -56,23 +56,23 @@ DAMAGE = {
     ),
     "box outside": (
         lambda r: edit(r / RAW / "bounding_boxes.txt", 2, "2 90.0 4.0 5.0 5.0"),
-        ("box outside image", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "40 x 30"),
+        ("wrong box", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "40 x 30"),
     ),
     "box mostly outside": (
         lambda r: edit(r / RAW / "bounding_boxes.txt", 2, "2 39.0 4.0 5.0 5.0"),
-        ("box outside image", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "40 x 30"),
+        ("wrong box", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "40 x 30"),
     ),
     "box left of the image": (
         lambda r: edit(r / RAW / "bounding_boxes.txt", 2, "2 -3 4.0 5.0 5.0"),
-        ("box outside image", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "'-3 4.0 5.0"),
+        ("wrong box", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "got -3,4,2,9"),
     ),
     "box of no size": (
         lambda r: edit(r / RAW / "bounding_boxes.txt", 2, "2 5.0 4.0 0.0 10.0"),
-        ("box of no size", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "above 0"),
+        ("wrong box", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "above 0"),
     ),
     "box of text": (
         lambda r: edit(r / RAW / "bounding_boxes.txt", 2, "2 5.0 4.0 x 10.0"),
-        ("malformed line", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "as numbers"),
+        ("wrong box", f"{RAW}/bounding_boxes.txt", 2, IMAGE, "as numbers"),
     ),
     "missing box": (
         lambda r: edit(r / RAW / "bounding_boxes.txt", 2),
@@ -84,7 +84,7 @@ DAMAGE = {
     ),
     "wrong split": (
         lambda r: edit(r / RAW / "train_test_split.txt", 2, "2 2"),
-        ("wrong split", f"{RAW}/train_test_split.txt", 2, None, "id 2: Expected 1"),
+        ("wrong split", f"{RAW}/train_test_split.txt", 2, None, "Expected 1"),
     ),
     "label out of range": (
         lambda r: edit(r / RAW / "image_class_labels.txt", 2, "2 4"),
@@ -92,13 +92,13 @@ DAMAGE = {
             "label out of range",
             f"{RAW}/image_class_labels.txt",
             2,
-            IMAGE,
-            "1 to 3), but got '4'",
+            None,
+            "[1, 3] (classes.txt names so many), but got '4'",
         ),
     ),
     "last class lacking": (
         lambda r: edit(r / RAW / "classes.txt", 3),
-        ("missing class", f"{RAW}/classes.txt", None, None, "3, which 4 images have"),
+        ("label out of range", f"{RAW}/image_class_labels.txt", 9, None, "got '3'"),
     ),
     "duplicate id": (
         lambda r: edit(r / RAW / "image_class_labels.txt", 2, "2 1\n2 3"),
@@ -124,7 +124,7 @@ DAMAGE = {
     ),
     "wrong id in metadata": (
         lambda r: edit(r / VAL / "image_ids.txt", 2, "002.Owl/9.jpg"),
-        ("missing image", f"{VAL}/image_ids.txt", 2, "002.Owl/9.jpg", "no file"),
+        ("missing image", "CUBV2/002.Owl/9.jpg", None, "002.Owl/9.jpg", "no such file"),
     ),
     "wrong label in metadata": (
         lambda r: edit(r / VAL / "class_labels.txt", 2, "002.Owl/1.jpg,3"),
@@ -132,15 +132,15 @@ DAMAGE = {
     ),
     "wrong size in metadata": (
         lambda r: edit(r / VAL / "image_sizes.txt", 2, "002.Owl/1.jpg,41,30"),
-        ("wrong size", f"{VAL}/image_sizes.txt", None, "002.Owl/1.jpg", "41 x 30"),
+        ("wrong size", "CUBV2/002.Owl/1.jpg", None, "002.Owl/1.jpg", "41 x 30"),
     ),
     "box outside in metadata": (
-        lambda r: edit(r / VAL / "localization.txt", 2, "002.Owl/1.jpg,1,2,40,20"),
-        ("box outside image", f"{VAL}/localization.txt", 2, "002.Owl/1.jpg", "40 x 30"),
+        lambda r: edit(r / VAL / "localization.txt", 2, "002.Owl/1.jpg,1,2,90,20"),
+        ("wrong box", f"{VAL}/localization.txt", 2, "002.Owl/1.jpg", "40 x 30"),
     ),
     "reversed box in metadata": (
         lambda r: edit(r / VAL / "localization.txt", 2, "002.Owl/1.jpg,9,2,8,20"),
-        ("box of no size", f"{VAL}/localization.txt", 2, "002.Owl/1.jpg", "9,2,8,20"),
+        ("wrong box", f"{VAL}/localization.txt", 2, "002.Owl/1.jpg", "9,2,8,20"),
     ),
     "val without metadata": (
         lambda r: shutil.rmtree(r / "metadata"),
@@ -161,10 +161,9 @@ def test_a_sound_set_is_complete(cub):
     assert report.problems == []
     assert report.notes == []
     assert report.counts == {
-        "train": {"images": 6},
-        "test": {"images": 6},
-        "classes.txt": {"classes": 3},
-        "metadata of val": {"images": 3},
+        "train": {"images": 6, "boxes": 6, "classes": 3},
+        "test": {"images": 6, "boxes": 6, "classes": 3},
+        "val": {"images": 3, "boxes": 3},
     }
     assert check(cub / RAW).counts == report.counts
     # The readers agree.
@@ -195,7 +194,7 @@ def test_nothing_else_is_named(cub, name):
 def test_all_damage_is_named_at_once(cub):
     names = (
         "box of no size",
-        "wrong split",
+        "label out of range",
         "duplicate id",
         "truncated image",
         "wrong label in metadata",
@@ -214,7 +213,7 @@ def test_an_image_in_both_splits_is_named(cub):
     edit(raw / "images.txt", 1, f"1 {IMAGE}")
     report = check(cub)
     kinds = {(p.kind, p.image_id) for p in report.problems}
-    assert kinds == {("duplicate image", IMAGE), ("image in two splits", IMAGE)}
+    assert kinds == {("duplicate image", IMAGE)}
     assert "1 files are not in images.txt: images/001.Jay/Jay_0.jpg" in report.notes
 
 
@@ -236,11 +235,12 @@ def test_quick_reads_headers_only(cub):
 
 
 def test_boxes_that_are_clipped_are_a_note(cub):
-    edit(cub / RAW / "bounding_boxes.txt", 2, "2 20.0 4.0 21.0 10.0")
+    edit(cub / RAW / "bounding_boxes.txt", 2, "2 20.0 4.0 20.5 10.0")
     report = check(cub)
     assert report.complete
     assert report.notes == [
-        f"1 boxes reach past their image and are clipped when read: {IMAGE}"
+        "boxes of 1 images of train reach past the last pixel, since their ends count "
+        f"as theirs, and are clipped when read: {IMAGE}"
     ]
 
 
@@ -250,10 +250,10 @@ def test_the_real_set_must_have_the_published_counts(cub):
     )
     messages = [p.message for p in check(cub).problems]
     assert messages == [
-        "Expected 200 classes, but got 3",
-        "Expected 5,994 images of train, but got 6",
         "Expected 5,794 images of test, but got 6",
+        "Expected 5,994 images of train, but got 6",
         "Expected 1,000 images of val, but got 3",
+        "Expected 200 classes of the set, but got 3",
     ]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.boxes import box_iou, scale_boxes
+from mmdgdm.evaluation.functional.boxes import box_iou, fit_box, scale_boxes
 
 
 @st.composite
@@ -164,3 +164,49 @@ def test_malformed_sizes(size):
         scale_boxes([[0, 0, 0, 0]], size, (224, 224))
     with pytest.raises(DataError, match="`target_size`"):
         scale_boxes([[0, 0, 0, 0]], (224, 224), size)
+
+
+@pytest.mark.parametrize(
+    ("box", "fitted"),
+    [
+        ((0, 0, 499, 334), (0, 0, 499, 334)),
+        ((0, 0, 500, 335), (0, 0, 499, 334)),
+        ((0, 0, 499.5, 30), (0, 0, 499, 30)),
+        ((3.5, 2, 10.25, 4), (3.5, 2, 10.25, 4)),
+        ((499, 334, 499, 334), (499, 334, 499, 334)),
+        ((499, 334, 500, 335), (499, 334, 499, 334)),
+        # Of 201 columns 101 are seen, if the one after the last is counted.
+        ((400, 0, 600, 9), (400, 0, 499, 9)),
+    ],
+)
+def test_boxes_are_clipped_to_their_image(box, fitted):
+    assert fit_box(box, (500, 335)) == fitted
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (400, 0, 602, 9),
+        (0, 300, 9, 372),
+        (450, 300, 530, 360),
+        (500, 0, 500, 9),
+        (499.5, 0, 500, 9),
+        (0, 335, 9, 336),
+    ],
+)
+def test_boxes_mostly_outside_are_refused(box):
+    with pytest.raises(DataError, match=r"500 x 335 pixels by more than half.*499,334"):
+        fit_box(box, (500, 335))
+
+
+@pytest.mark.parametrize("size", [None, (500, 335)])
+@pytest.mark.parametrize(
+    "box", [(-1, 0, 5, 5), (0, -0.5, 5, 5), (6, 0, 5, 5), (0, 6, 5, 5)]
+)
+def test_reversed_boxes_are_refused(box, size):
+    with pytest.raises(DataError, match="0 <= x0 <= x1 and 0 <= y0 <= y1, but got"):
+        fit_box(box, size)
+
+
+def test_without_a_size_boxes_stay_as_they_are():
+    assert fit_box((0, 0, 5000, 1), None) == (0, 0, 5000, 1)
