@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from mmdgdm.datasets.functional.image_files import Images
+from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.stored.metadata import SplitMetadata

@@ -176,8 +176,9 @@ class WSOLDataset(BaseWSOLDataset):
         │       └── localization.txt    <image id>,<x0>,<y0>,<x1>,<y1>
         └── <image id>                  or data_prefix/<image id>
 
-    An image id is the image's path below ``data_root/data_prefix``. Several boxes
-    take several lines. In the mask form (OpenImages) ``localization.txt`` holds
+    An image id is the image's path below ``data_root/data_prefix``, and may hold
+    commas. Several boxes take several lines. Both ends of a box are pixels of it; one
+    that counts them from outside (0,0,W,H) is clipped. In the mask form (OpenImages) ``localization.txt`` holds
     ``<image id>,<mask path>,<ignore mask path or nothing>`` and
     ``image_sizes.txt`` may be empty; put ``dict(type='mmdgdm.LoadWSOLMask')`` into
     the pipeline there.
@@ -220,6 +221,7 @@ class WSOLDataset(BaseWSOLDataset):
         self,
         data_root: Union[str, os.PathLike],
         ann_file: str,
+        *,
         data_prefix: Union[str, dict] = "",
         mask_root: str = "",
         num_classes: Optional[int] = None,

@@ -190,13 +190,17 @@ def test_malformed_value_names_file_and_line(root, name, line, message):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "there is no such"), (b"", "the file has no"), (b"no image", "cannot be")],
+    [
+        (None, "there is no such"),
+        (b"", "the file has no"),
+        (b"no image", "it cannot be"),
+    ],
 )
 def test_unreadable_image_header(root, content, message):
     path = root / "images/001.Jay/jay_2.png"
     path.unlink() if content is None else path.write_bytes(content)
 
-    with pytest.raises(DataError, match=rf"jay_2\.png: {message}"):
+    with pytest.raises(DataError, match=rf"jay_2\.png: .*{message}"):
         CUB(root, split="test", test_mode=True)
 
 

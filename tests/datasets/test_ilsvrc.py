@@ -300,7 +300,7 @@ def test_malformed_solution_names_file_and_line(plain):
 def test_unreadable_image_header(plain):
     (plain / "solution.csv").write_text(solution())
     (plain / "val" / f"{FIRST}.JPEG").write_bytes(b"no image")
-    with pytest.raises(DataError, match=rf"{FIRST}\.JPEG: cannot be decoded"):
+    with pytest.raises(DataError, match=rf"{FIRST}\.JPEG: it cannot be decoded"):
         ILSVRC(plain, split="val", ann_file="solution.csv", test_mode=True)
 
 

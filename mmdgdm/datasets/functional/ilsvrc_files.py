@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 from xml.etree import ElementTree
 
-from mmdgdm.datasets.functional.image_files import IMAGE_ENDINGS, Images, list_images
+from mmdgdm.datasets.functional.images import IMAGE_ENDINGS, Images, list_images
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.stored.metadata import SplitMetadata
 from mmdgdm.utils.faults import (

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from mmdgdm.datasets.functional.image_files import Progress
+from mmdgdm.datasets.functional.images import Progress
 from mmdgdm.datasets.prepare.folders import new_folder
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.utils.faults import is_hidden
@@ -60,6 +60,7 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
 def unpack_archives(
     dataset: str,
     folder: Path,
+    *,
     root: Path,
     overwrite: bool,
     progress: Progress = lambda done, total: None,

@@ -14,7 +14,7 @@ from typing import Callable, Optional
 
 from mmdgdm.datasets import cub
 from mmdgdm.datasets.functional import ilsvrc_files as ilsvrc
-from mmdgdm.datasets.functional.image_files import Images
+from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.prepare.report import Report, first_names
 from mmdgdm.datasets.prepare.sources import PUBLISHED, SOURCES
 from mmdgdm.evaluation.stored.metadata import (

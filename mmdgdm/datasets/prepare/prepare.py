@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
-from mmdgdm.datasets.functional.image_files import Images, Progress
+from mmdgdm.datasets.functional.images import Images, Progress
 from mmdgdm.datasets.prepare.archives import unpack_archives
 from mmdgdm.datasets.prepare.check import CHECKS, Check, check_data
 from mmdgdm.datasets.prepare.folders import new_folder
@@ -63,7 +63,13 @@ def prepare_data(
     folder = Path(root).expanduser()
     notes = []
     if archives is not None:
-        notes = unpack_archives(dataset, Path(archives), folder, overwrite, progress)
+        notes = unpack_archives(
+            dataset,
+            Path(archives),
+            root=folder,
+            overwrite=overwrite,
+            progress=progress,
+        )
     if not folder.is_dir():
         raise DataError(f"Expected `root` to be a folder, but got {root}.")
     check = check_data(dataset, folder, Images(quick, workers, progress=progress))

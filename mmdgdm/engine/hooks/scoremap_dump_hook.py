@@ -15,8 +15,8 @@ from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
 from mmdgdm.evaluation.stored.class_scores import write_class_scores
-from mmdgdm.evaluation.stored.metadata import write_split
-from mmdgdm.evaluation.stored.scoremap_files import write_scoremap
+from mmdgdm.evaluation.stored.metadata import check_image_ids, write_split
+from mmdgdm.evaluation.stored.scoremap_files import scoremap_path, write_scoremap
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.argument_checks import check_output_folder
 from mmdgdm.utils.samples import (
@@ -61,7 +61,8 @@ class ScoremapDumpHook(Hook):
         self._cam_target = GROUND_TRUTH
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Forget an earlier test, and see which maps the metrics score."""
+        """Forget an earlier test, and see what it will write before it starts."""
+        self._check_names(runner)
         check_output_folder("out_dir", self.out_dir)
         self._facts, self._failure = [], None
         evaluator = getattr(runner, "test_evaluator", None)
@@ -82,6 +83,16 @@ class ScoremapDumpHook(Hook):
                 f"The stored maps are {self._cam_target!r}, not the ground truth's: "
                 "what tools/eval_scoremaps.py calls GT-known is not GT-known.",
             )
+
+    def _check_names(self, runner: Runner) -> None:
+        """Refuse image ids that cannot be file names or entries of metadata."""
+        dataset = getattr(getattr(runner, "test_dataloader", None), "dataset", None)
+        if hasattr(dataset, "get_data_info"):
+            infos = map(dataset.get_data_info, range(len(dataset)))
+            image_ids = [info["image_id"] for info in infos]
+            check_image_ids(image_ids)
+            for image_id in image_ids:
+                scoremap_path(self.out_dir, image_id)
 
     def after_test_iter(
         self,

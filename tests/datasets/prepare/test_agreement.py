@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mmdgdm.datasets import CUB, ILSVRC, BaseWSOLDataset, WSOLDataset
-from mmdgdm.datasets.functional.image_files import Images
+from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.prepare.check import check_data
 from mmdgdm.errors import DataError
 
@@ -42,7 +42,12 @@ def build_splits(kind: str, root: Path) -> Iterator[BaseWSOLDataset]:
         for split in ("train", "test"):
             yield CUB(root, split, with_boxes=True, pipeline=LOAD)
         yield WSOLDataset(
-            root, CUB_VAL, "CUBV2", num_classes=3, test_mode=True, pipeline=LOAD
+            root,
+            CUB_VAL,
+            data_prefix="CUBV2",
+            num_classes=3,
+            test_mode=True,
+            pipeline=LOAD,
         )
     elif kind == "ilsvrc":
         for split in ("train", "val"):
@@ -53,7 +58,7 @@ def build_splits(kind: str, root: Path) -> Iterator[BaseWSOLDataset]:
             yield WSOLDataset(
                 root,
                 f"metadata/OpenImages/{split}",
-                "OpenImages",
+                data_prefix="OpenImages",
                 mask_root="OpenImages_masks",
                 num_classes=2,
                 test_mode=is_test,

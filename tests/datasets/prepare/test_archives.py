@@ -28,7 +28,7 @@ def unpack(tmp_path):
     root.mkdir()
 
     def run(dataset, overwrite=False):
-        return unpack_archives(dataset, tmp_path, root, overwrite)
+        return unpack_archives(dataset, tmp_path, root=root, overwrite=overwrite)
 
     return run
 

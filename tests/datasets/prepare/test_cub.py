@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from mmdgdm.datasets import CUB, WSOLDataset
-from mmdgdm.datasets.functional.image_files import Images
+from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.prepare.check import check_data
 
 RAW = "CUB_200_2011"
@@ -194,7 +194,7 @@ def test_nothing_else_is_named(cub, name):
 def test_all_damage_is_named_at_once(cub):
     names = (
         "box of no size",
-        "label out of range",
+        "malformed line",
         "duplicate id",
         "truncated image",
         "wrong label in metadata",

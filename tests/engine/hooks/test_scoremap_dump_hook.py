@@ -14,6 +14,7 @@ from mmdgdm.engine.hooks import ScoremapDumpHook
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
 from mmdgdm.evaluation.stored.class_scores import read_class_scores
+from mmdgdm.evaluation.stored.evaluate import evaluate_scoremaps
 from mmdgdm.evaluation.stored.metadata import read_split
 
 RUNNER = SimpleNamespace(logger=logging.getLogger("dump"))
@@ -138,3 +139,44 @@ def test_a_map_that_cannot_be_written_fails_after_the_test(tmp_path, caplog):
     assert caplog.text.count("No further score maps are stored") == 1
     with pytest.raises(DataError, match="cannot be written"):
         hook.after_test_epoch(RUNNER)
+
+
+class Named:
+    """A data set of images with some ids."""
+
+    def __init__(self, *image_ids):
+        self.image_ids = image_ids
+
+    def __len__(self):
+        return len(self.image_ids)
+
+    def get_data_info(self, index):
+        return {"image_id": self.image_ids[index]}
+
+
+def runner_over(*image_ids):
+    loader = SimpleNamespace(dataset=Named(*image_ids))
+    return SimpleNamespace(logger=RUNNER.logger, test_dataloader=loader)
+
+
+@pytest.mark.parametrize(
+    "image_id", ["a\n1.jpg", "1.jpg\r", " ", "../out.jpg", "/1.jpg"]
+)
+def test_names_that_cannot_be_written_are_refused_before_the_test(tmp_path, image_id):
+    hook = ScoremapDumpHook(tmp_path / "maps")
+    with pytest.raises(DataError, match=r"Expected image ids .*but got '"):
+        hook.before_test_epoch(runner_over("a.jpg", image_id))
+    assert not (tmp_path / "maps").exists()
+
+
+def test_names_with_commas_lose_nothing(tmp_path):
+    name = "a,b/1,2,3,4.jpg"
+    ScoremapDumpHook(tmp_path).before_test_epoch(runner_over("b.jpg", name))
+    dump(tmp_path, make_sample("b.jpg"), make_sample(name, label=0))
+    split = read_split(tmp_path / "metadata")
+    assert split.labels == {"b.jpg": 1, name: 0}
+    assert split.boxes[name] == [(1.5, 2.0, 30.25, 40.0)]
+    assert set(read_class_scores(tmp_path / "scores.npz")) == {"b.jpg", name}
+    assert (
+        evaluate_scoremaps(tmp_path, tmp_path / "metadata")["evaluated"]["images"] == 2
+    )
