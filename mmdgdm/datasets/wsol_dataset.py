@@ -178,9 +178,9 @@ class WSOLDataset(BaseWSOLDataset):
 
     An image id is the image's path below ``data_root/data_prefix``, and may hold
     commas. Several boxes take several lines. Both ends of a box are pixels of it; one
-    that counts them from outside (0,0,W,H) is clipped. In the mask form (OpenImages) ``localization.txt`` holds
-    ``<image id>,<mask path>,<ignore mask path or nothing>`` and
-    ``image_sizes.txt`` may be empty; put ``dict(type='mmdgdm.LoadWSOLMask')`` into
+    that counts them from outside (0,0,W,H) is clipped. In the mask form (OpenImages)
+    ``localization.txt`` holds ``<image id>,<mask path>,<ignore mask path or nothing>``
+    and ``image_sizes.txt`` may be empty; put ``dict(type='mmdgdm.LoadWSOLMask')`` into
     the pipeline there.
 
     A data info holds ``img_path``, ``image_id``, ``gt_label`` and, with boxes,

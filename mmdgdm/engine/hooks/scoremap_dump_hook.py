@@ -86,7 +86,8 @@ class ScoremapDumpHook(Hook):
 
     def _check_names(self, runner: Runner) -> None:
         """Refuse image ids that cannot be file names or entries of metadata."""
-        dataset = getattr(getattr(runner, "test_dataloader", None), "dataset", None)
+        loader = getattr(runner, "test_dataloader", None)
+        dataset: Any = getattr(loader, "dataset", None)
         if hasattr(dataset, "get_data_info"):
             infos = map(dataset.get_data_info, range(len(dataset)))
             image_ids = [info["image_id"] for info in infos]
