@@ -65,13 +65,12 @@ def _method(names: Iterable[str]) -> str:
 
 
 def _vgg16(names: Iterable[str], method: str) -> _Layout:
-    if method == "acol":
-        raise CheckpointError(
-            "Expected a VGG16 of CAM, ADL or SPG, but got one of ACoL: its poolings of "
-            "stride 1 before the branches have no counterpart in VGGGAP."
-        )
     features = "features.{}. -> backbone.features.{}.conv."
     gap = "gap_convs.{}.conv."
+    if method == "acol":
+        acol = {"type": "mmdgdm.VGGGAP", "out_indices": [4], "last_pools": True}
+        rules = _numbered(VGG16_CONVS, VGG16_TARGETS, features)
+        return _Layout(method, {**acol, "pool_sizes": [3, 3, 3, 3]}, 512, rules)
     if method == "spg":
         rules = _numbered(VGG16_CONVS[:7], VGG16_TARGETS[:7], features)
         for branch, targets in (("1", (10, 11, 12)), ("2", (14, 15, 16))):
@@ -153,8 +152,7 @@ def convert_wsol_benchmark(arch: str, state_dict: Mapping[str, Tensor]) -> Conve
 
     Raises:
         ConfigError: If ``arch`` is unknown.
-        CheckpointError: If a name is unknown, missing or of another shape, or the
-            file is of ACoL on VGG16, whose poolings :class:`VGGGAP` does not have.
+        CheckpointError: If a name is unknown, missing or of another shape.
     """
     check_choice("arch", arch, BENCHMARK_ARCHS)
     layout = _LAYOUTS[arch](list(state_dict), _method(state_dict))
