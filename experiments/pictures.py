@@ -3,7 +3,7 @@
 The pictures are those that ``tools/test.py --show-dir`` wrote, which are spread
 evenly over the data set; the first ones are taken, none is chosen by hand.
 
-    python experiments/pictures.py work_dirs/pictures docs/pictures/stamps_dgdm.jpg
+    python experiments/pictures.py work_dirs/pictures docs/pictures/sheet.jpg
 """
 
 from __future__ import annotations
