@@ -67,8 +67,8 @@ def cases(results: Path) -> Iterator[Case]:
         if folder.name != "default":
             yield from compare(folder, {"dgdm": "the toy's dials"})
     groups = {
-        "dgdm": "data sets, erasing",
-        "dgdm-bgloss": "data sets, BackgroundLoss too",
+        "dgdm": "data sets, DGDM",
+        "dgdm-bgloss": "data sets, DGDM-BGLOSS",
     }
     for data in ("toy", "stamps", "raccoon"):
         yield from compare(results / data, groups)

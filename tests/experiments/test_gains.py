@@ -45,18 +45,16 @@ def test_gains_are_paired_by_seed(gains, monkeypatch, tmp_path, capsys):
     points = [(case.name, case.group, case.gains()) for case in gains.cases(tmp_path)]
     # Without DGDM, or as the toy is anyway, there is no point.
     assert points == [
-        ("toy", "data sets, erasing", [5.0, 11.0]),
-        ("raccoon", "data sets, erasing", [1.0]),
-        ("raccoon", "data sets, BackgroundLoss too", [-1.5]),
+        ("toy", "data sets, DGDM", [5.0, 11.0]),
+        ("raccoon", "data sets, DGDM", [1.0]),
+        ("raccoon", "data sets, DGDM-BGLOSS", [-1.5]),
     ]
     found = {case.name: case for case in gains.cases(tmp_path)}
     assert found["toy"].seen("under_coverage") == 25.0
     arguments = ["gains.py", str(tmp_path / "p.png"), "--results", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", arguments)
     gains.main()
-    assert (
-        "raccoon (data sets, erasing): under_coverage 7.00" in capsys.readouterr().out
-    )
+    assert "raccoon (data sets, DGDM): under_coverage 7.00" in capsys.readouterr().out
     assert (tmp_path / "p.png").stat().st_size > 10000
 
 
