@@ -59,6 +59,7 @@ class PrecisionRecall(NamedTuple):
 def merge_masks(
     masks: Sequence[NDArray[Any]],
     ignore: Optional[NDArray[Any]] = None,
+    *,
     size: tuple[int, int] = EVAL_SIZE,
 ) -> NDArray[np.uint8]:
     """Merge the masks of an image's objects at the size of the evaluation.

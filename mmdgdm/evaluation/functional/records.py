@@ -210,7 +210,7 @@ def _unpack_rows(records: Sequence[bytes]) -> NDArray[np.uint8]:
 
 
 def hits_at(
-    maxima: ArrayLike, bits: NDArray[np.uint8], threshold: float
+    maxima: ArrayLike, bits: NDArray[np.uint8], *, threshold: float
 ) -> NDArray[np.bool_]:
     """Which images are localized at one threshold, by one rule.
 

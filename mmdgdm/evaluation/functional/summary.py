@@ -88,6 +88,7 @@ class BoxSummary(NamedTuple):
 def check_box_settings(
     iou_thresholds: Sequence[float],
     topk: Sequence[int],
+    *,
     threshold: Optional[float],
 ) -> None:
     """Check what scores are asked for.
@@ -140,7 +141,7 @@ def summarize_boxes(
         ConfigError: If an argument is malformed.
         DataError: If there is no record, or the records do not fit the arguments.
     """
-    check_box_settings(iou_thresholds, topk, threshold)
+    check_box_settings(iou_thresholds, topk, threshold=threshold)
     table = read_box_records(records)
     _check_table(table, len(scored_ious(iou_thresholds)), topk, threshold)
     rules = _rules(table, iou_thresholds, topk)
@@ -250,14 +251,14 @@ def _image_facts(
     """What each score counts, image by image, and the threshold of coverage."""
     nearest = int(np.abs(COVERAGE_THRESHOLDS - best["max_box_acc"].threshold).argmin())
     areas = {"": table.areas[:, nearest]}
-    cuts_of = {"": {name: point.threshold for name, point in best.items()}}
+    thresholds_of = {"": {name: point.threshold for name, point in best.items()}}
     if threshold is not None:
         areas[AT_VAL] = table.areas[:, -1]
-        cuts_of[AT_VAL] = dict.fromkeys(best, threshold)
+        thresholds_of[AT_VAL] = dict.fromkeys(best, threshold)
     right = {}
-    for at, cuts in cuts_of.items():
+    for at, chosen in thresholds_of.items():
         for name, rule in rules.items():
-            hits = hits_at(table.maxima, rule.bits, cuts[name])
+            hits = hits_at(table.maxima, rule.bits, threshold=chosen[name])
             known = hits if rule.correct is None else hits & rule.correct
             right[f"{at}{name}"] = known
     return right, areas, float(COVERAGE_THRESHOLDS[nearest])

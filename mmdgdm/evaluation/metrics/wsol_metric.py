@@ -81,7 +81,7 @@ class WSOLMetric(RecordMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_box_settings(iou_thresholds, topk, self.threshold)
+        check_box_settings(iou_thresholds, topk, threshold=self.threshold)
         self.iou_thresholds = tuple(iou_thresholds)
         self.topk = tuple(topk)
         self.classwise = classwise

@@ -177,7 +177,9 @@ def _versions() -> dict[str, str]:
 
 
 def _check_arguments(settings: EvaluationSettings, workers: int) -> None:
-    check_box_settings(settings.iou_thresholds, settings.topk, settings.threshold)
+    check_box_settings(
+        settings.iou_thresholds, settings.topk, threshold=settings.threshold
+    )
     if not isinstance(workers, int) or workers < 1:
         raise ConfigError(
             f"Expected `workers` to be a positive integer, but got {workers!r}."

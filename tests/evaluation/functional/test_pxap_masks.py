@@ -84,7 +84,7 @@ def test_merging_matches_the_slow_version(data):
     size = (data.draw(sides), data.draw(sides))
     tables = [mask.tolist() for mask in masks]
     expected = slow.merge(tables[1:], tables[0], *size)
-    assert merge_masks(masks[1:], masks[0], size).tolist() == expected
+    assert merge_masks(masks[1:], masks[0], size=size).tolist() == expected
 
 
 @given(sides, sides, sides, sides, st.integers(0, 2**32))

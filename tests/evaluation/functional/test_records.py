@@ -109,7 +109,7 @@ def test_thresholds_out_of_range(threshold):
     with pytest.raises(ConfigError, match=r"\[0, 1\)"):
         coverage_thresholds(threshold)
     with pytest.raises(ConfigError, match=r"\[0, 1\)"):
-        hits_at([9], np.zeros((1, 32), dtype=np.uint8), threshold)
+        hits_at([9], np.zeros((1, 32), dtype=np.uint8), threshold=threshold)
 
 
 def test_malformed_input_is_refused():
@@ -132,7 +132,9 @@ def test_packed_hits_of_every_maximum():
         levels = [int(threshold * maximum) for maximum in range(256)]
         for k in range(2):
             expected = hits[maxima, k, levels]
-            assert np.array_equal(hits_at(maxima, bits[:, k], threshold), expected)
+            assert np.array_equal(
+                hits_at(maxima, bits[:, k], threshold=threshold), expected
+            )
 
 
 @settings(deadline=None, max_examples=25)
@@ -148,7 +150,9 @@ def test_packed_hits_are_those_of_the_levels(maximum, seed, threshold):
     for packed, plain in ((table.single, hits.single), (table.multi, hits.multi)):
         assert np.array_equal(np.unpackbits(packed[0], axis=1), plain)
         for cut in (0.0, threshold, 0.999):
-            found = [hits_at(table.maxima, packed[:, k], cut)[0] for k in range(3)]
+            found = [
+                hits_at(table.maxima, packed[:, k], threshold=cut)[0] for k in range(3)
+            ]
             assert np.array_equal(found, plain[:, int(cut * maximum)])
 
 

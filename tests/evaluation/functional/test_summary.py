@@ -354,4 +354,4 @@ def test_records_that_do_not_fit(changes, match):
 )
 def test_malformed_settings(arguments, match):
     with pytest.raises(ConfigError, match=match):
-        check_box_settings(*arguments)
+        check_box_settings(*arguments[:2], threshold=arguments[2])
