@@ -50,36 +50,15 @@ class NumClassesCheckHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Check the training data.
-
-        Args:
-            runner: The running experiment.
-
-        Raises:
-            ConfigError: If head and data set disagree.
-        """
+        """Check the training data."""
         self._check(runner, runner.train_dataloader.dataset, "train_dataloader")
 
     def before_val(self, runner: Runner) -> None:
-        """Check the validation data.
-
-        Args:
-            runner: The running experiment.
-
-        Raises:
-            ConfigError: If head and data set disagree.
-        """
+        """Check the validation data."""
         self._check(runner, runner.val_dataloader.dataset, "val_dataloader")
 
     def before_test(self, runner: Runner) -> None:
-        """Check the test data.
-
-        Args:
-            runner: The running experiment.
-
-        Raises:
-            ConfigError: If head and data set disagree.
-        """
+        """Check the test data."""
         self._check(runner, runner.test_dataloader.dataset, "test_dataloader")
 
     @staticmethod
