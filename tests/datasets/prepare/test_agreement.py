@@ -38,20 +38,22 @@ LOAD_MASK = [LOAD[0], {"type": "mmdgdm.LoadWSOLMask"}, LOAD[1]]
 
 def build_splits(kind: str, root: Path) -> Iterator[BaseWSOLDataset]:
     """The data sets of all splits."""
+    # Sharing a buffer among workers collects garbage, which takes most of the time.
+    common = {"pipeline": LOAD, "serialize_data": False}
     if kind == "cub":
         for split in ("train", "test"):
-            yield CUB(root, split, with_boxes=True, pipeline=LOAD)
+            yield CUB(root, split, with_boxes=True, **common)
         yield WSOLDataset(
             root,
             CUB_VAL,
             data_prefix="CUBV2",
             num_classes=3,
             test_mode=True,
-            pipeline=LOAD,
+            **common,
         )
     elif kind == "ilsvrc":
         for split in ("train", "val"):
-            yield ILSVRC(root, split, test_mode=split == "val", pipeline=LOAD)
+            yield ILSVRC(root, split, test_mode=split == "val", **common)
     else:
         for split in ("train", "val", "test"):
             is_test = split != "train"
@@ -62,7 +64,7 @@ def build_splits(kind: str, root: Path) -> Iterator[BaseWSOLDataset]:
                 mask_root="OpenImages_masks",
                 num_classes=2,
                 test_mode=is_test,
-                pipeline=LOAD_MASK if is_test else LOAD,
+                **{**common, "pipeline": LOAD_MASK if is_test else LOAD},
             )
 
 
