@@ -37,8 +37,8 @@ def fit_box(box: tuple[float, ...], image_size: Optional[tuple[int, int]]) -> Bo
             mostly, by more than half of its area, outside.
 
     Example:
-        >>> fit_box((0.0, 0.0, 500.0, 335.0), (500, 335))
-        (0.0, 0.0, 499.0, 334.0)
+        >>> fit_box((0, 0, 500, 335), (500, 335))
+        (0, 0, 499, 334)
     """
     x0, y0, x1, y1 = box
     if not (0 <= x0 <= x1 and 0 <= y0 <= y1):

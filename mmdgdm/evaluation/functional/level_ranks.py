@@ -79,11 +79,11 @@ def rank_levels_by_contours(
         The ranks and boxes.
 
     Example:
-        >>> quantized = np.array([[0, 9, 9, 0, 5]], dtype=np.uint8)
-        >>> target, deltas = np.array([[4, 0, 4, 0]]), np.array([0.5])
+        >>> quantized = np.array([[0, 9, 9, 0, 5], [0, 9, 9, 0, 5]], dtype=np.uint8)
+        >>> target, deltas = np.array([[4, 0, 4, 1]]), np.array([0.5])
         >>> ranks = rank_levels_by_contours(quantized, target, deltas, np.array([0]))
         >>> ranks.single[:9].tolist(), ranks.multi[:9].tolist(), ranks.boxes.tolist()
-        ([0, 0, 0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0, 0], [[4, 0, 4, 0]])
+        ([0, 0, 0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0, 0], [[1, 0, 3, 1]])
     """
     values = np.union1d(quantized, 0) if quantized.any() else np.array([0, 1])
     rectangles: list[Sequence[int]] = []
