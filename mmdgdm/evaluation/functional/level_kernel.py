@@ -126,7 +126,7 @@ _BORN, _LIVING, _GROWN, _OF_RANK = 0, 1, 2, 3
 
 
 @_compiled
-def _pad(quantized: _Array, flat: _Array, extents: _Array) -> Any:
+def _pad(quantized, flat, extents):
     """Put the map within a frame of -1; find its maximum and the extents."""
     height, width = quantized.shape
     rows, columns = np.zeros(height, np.int16), np.zeros(width, np.int16)
@@ -151,12 +151,12 @@ def _pad(quantized: _Array, flat: _Array, extents: _Array) -> Any:
 
 
 @_compiled
-def _begins(before: bool, here: bool) -> np.uint8:
+def _begins(before, here):
     return np.uint8(here & (not before))
 
 
 @_compiled
-def _steps(flat: _Array, width: int, height: int, up: _Array, down: _Array) -> None:
+def _steps(flat, width, height, up, down):
     """The step of each pixel to the highest of 8 and the lowest of 4 neighbours.
 
     Zero where none comes before the pixel as v falls or rises.
@@ -189,9 +189,7 @@ def _steps(flat: _Array, width: int, height: int, up: _Array, down: _Array) -> N
 
 
 @_compiled
-def _kinds(
-    flat: _Array, width: int, height: int, higher: _Array, peaks: _Array, pits: _Array
-) -> None:
+def _kinds(flat, width, height, higher, peaks, pits):
     """Which neighbours are higher, and of what kind the event at a pixel is.
 
     A pixel extends no box to one side if a neighbour there, or straight beside it, is
@@ -236,9 +234,7 @@ def _kinds(
 
 
 @_compiled
-def _order_events(
-    flat: _Array, kinds: _Array, steps: _Array, is_hole: bool
-) -> tuple[_Array, _Array]:
+def _order_events(flat, kinds, steps, is_hole):
     """Places of the events by value and part, and where each part begins."""
     found, number = np.empty(len(flat) + 8, np.int32), 0
     words = kinds.view(np.uint64)  # eight pixels at a time: most are no events
@@ -266,9 +262,7 @@ def _order_events(
 
 
 @_inlined
-def _find(
-    place: int, steps: _Array, labels: _Array, nodes: _Array, path: _Array
-) -> Any:
+def _find(place, steps, labels, nodes, path):
     """The component of a pixel: that of the extremum that its steps lead to."""
     length = 0
     while labels[place] < 0:
@@ -285,9 +279,7 @@ def _find(
 
 
 @_compiled
-def _rank(
-    node: _Array, grow: bool, limits: tuple[int, int], targets: _Array, deltas: _Array
-) -> Any:
+def _rank(node, grow, limits, targets, deltas):
     """The number of IoU thresholds that a component's box reaches with any target."""
     x0, y0 = node[_X0] - grow, node[_Y0] - grow
     x1, y1 = min(node[_X1] + grow + 1, limits[0]), min(node[_Y1] + grow + 1, limits[1])
@@ -307,7 +299,7 @@ def _rank(
 
 
 @_compiled
-def _trace(flat: _Array, offsets: _Array, start: int, level: int) -> tuple[int, int]:
+def _trace(flat, offsets, start, level):
     """Follow an outer border, clockwise from a pixel of the uppermost row.
 
     Returns twice the area of the polygon through its pixels, and the first one of them,
@@ -337,20 +329,13 @@ def _trace(flat: _Array, offsets: _Array, start: int, level: int) -> tuple[int, 
 
 
 @_compiled
-def _area_bound(node: _Array) -> Any:
+def _area_bound(node):
     """Twice the area of the polygon round all pixels of a box."""
     return 2 * (node[_X1] - node[_X0]) * (node[_Y1] - node[_Y0])
 
 
 @_compiled
-def _largest(
-    flat: _Array,
-    offsets: _Array,
-    nodes: _Array,
-    alive: _Array,
-    level: int,
-    is_box_wanted: bool,
-) -> Any:
+def _largest(flat, offsets, nodes, alive, level, is_box_wanted):
     """The component of the largest contour, or one whose box has the same rank."""
     known, lead = 0, alive[0]
     for root in alive:
@@ -375,9 +360,7 @@ def _largest(
 
 
 @_inlined
-def _note_growth(
-    nodes: _Array, grown: _Array, counts: _Array, root: int, level: int
-) -> None:
+def _note_growth(nodes, grown, counts, root, level):
     """Remember that a box has to be ranked again; the outside, 0, has none."""
     if root > 0 and nodes[root, _SEEN] != level:
         nodes[root, _SEEN] = level
@@ -386,7 +369,7 @@ def _note_growth(
 
 
 @_compiled
-def _bear(nodes: _Array, alive: _Array, counts: _Array, place: int, row: int) -> Any:
+def _bear(nodes, alive, counts, place, row):
     """Begin a component at an extremum; return its number."""
     counts[_BORN] += 1
     born = counts[_BORN]
@@ -402,12 +385,12 @@ def _bear(nodes: _Array, alive: _Array, counts: _Array, place: int, row: int) ->
 
 
 @_inlined
-def _box_of(nodes: _Array, root: int) -> tuple[int, int, int, int]:
+def _box_of(nodes, root):
     return nodes[root, _X0], nodes[root, _Y0], nodes[root, _X1], nodes[root, _Y1]
 
 
 @_compiled
-def _merge(nodes: _Array, alive: _Array, counts: _Array, root: int, gone: int) -> None:
+def _merge(nodes, alive, counts, root, gone):
     """Let one component become part of another."""
     node, of = nodes[root], nodes[gone]
     counts[_LIVING] -= 1
@@ -424,7 +407,7 @@ def _merge(nodes: _Array, alive: _Array, counts: _Array, root: int, gone: int) -
 
 
 @_inlined
-def _extend(nodes: _Array, root: int, place: int, row: int) -> bool:
+def _extend(nodes, root, place, row):
     """Add a pixel to a component's box; return whether it grew."""
     x, y = place % row - 1, place // row - 1
     x0, y0, x1, y1 = _box_of(nodes, root)
@@ -438,7 +421,7 @@ def _extend(nodes: _Array, root: int, place: int, row: int) -> bool:
 
 
 @_compiled
-def _take_all(flat: _Array, row: int, extent: _Array, node: _Array, level: int) -> None:
+def _take_all(flat, row, extent, node, level):
     """Where one component lives, it is all that exceeds the level."""
     if extent[1] < node[_Y0]:
         top = (extent[1] + 1) * row + extent[0] + 1
@@ -449,15 +432,7 @@ def _take_all(flat: _Array, row: int, extent: _Array, node: _Array, level: int) 
 
 
 @_compiled
-def _best_rank(
-    nodes: _Array,
-    grown: _Array,
-    counts: _Array,
-    grow: bool,
-    limits: tuple[int, int],
-    targets: _Array,
-    deltas: _Array,
-) -> Any:
+def _best_rank(nodes, grown, counts, grow, limits, targets, deltas):
     """Rank the boxes that grew; return the best rank of all living components."""
     for root in grown[: counts[_GROWN]]:
         if nodes[root, _PARENT] == root:
@@ -473,7 +448,7 @@ def _best_rank(
 
 
 @_compiled
-def _label_frame(size: int, width: int, height: int) -> _Array:
+def _label_frame(size, width, height):
     """Labels of all pixels: 0, the outside, on the frame, else unknown."""
     labels = np.full(size, -1, np.int32)
     row, rows = width + 2, height + 2
@@ -483,17 +458,7 @@ def _label_frame(size: int, width: int, height: int) -> _Array:
 
 
 @_compiled
-def _join(
-    place: int,
-    higher: _Array,
-    ways: _Array,
-    steps: _Array,
-    labels: _Array,
-    path: _Array,
-    nodes: _Array,
-    alive: _Array,
-    counts: _Array,
-) -> tuple[int, bool]:
+def _join(place, higher, ways, steps, labels, path, nodes, alive, counts):
     """Let the components around a saddle meet at it; return theirs, and if any did."""
     root, has_met = _find(place, steps, labels, nodes, path), False
     for k in range(4):
@@ -510,14 +475,7 @@ def _join(
 
 
 @_compiled
-def _sweep(
-    image: tuple[Any, ...],
-    sides: tuple[Any, ...],
-    is_hole: bool,
-    task: tuple[Any, ...],
-    single: _Array,
-    boxes: _Array,
-) -> _Array:
+def _sweep(image, sides, is_hole, task, single, boxes):
     """The best rank at each level, of all components or of all holes.
 
     Of components, that of the largest contour goes to ``single``, and its box to
@@ -567,15 +525,7 @@ def _sweep(
 
 
 @_compiled
-def _rank_levels(
-    quantized: _Array,
-    targets: _Array,
-    deltas: _Array,
-    wanted: _Array,
-    offsets: _Array,
-    eight: _Array,
-    four: _Array,
-) -> tuple[_Array, _Array, _Array]:
+def _rank_levels(quantized, targets, deltas, wanted, offsets, eight, four):
     """The ranks of the largest contour and of all, and the wanted boxes."""
     height, width = quantized.shape
     size = ((height + 2) * (width + 2) + 7) // 8 * 8
