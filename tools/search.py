@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from mmdgdm.cli.command_line import CfgOptionsAction, run_command
+from mmdgdm.cli.command_line import add_cfg_options, run_command
 from mmdgdm.engine.setup.config_check import load_config
 from mmdgdm.engine.setup.overrides import merge_cfg_options
 
@@ -58,13 +58,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     add("--seed", type=int, default=0, help="of draws and of training; default: 0")
     add("--jobs", type=int, default=1, help="trials at a time; default: 1")
     add("--timeout-per-trial", type=float, metavar="SECONDS", help="default: none")
-    add(
-        "--cfg-options",
-        nargs="+",
-        action=CfgOptionsAction,
-        metavar="KEY=VALUE",
-        help="override settings of the config in all trials",
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.timeout_per_trial is not None and args.timeout_per_trial <= 0:
         parser.error("argument --timeout-per-trial: expected seconds above 0")

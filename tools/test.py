@@ -73,10 +73,16 @@ def test(args: argparse.Namespace) -> None:
     check_checkpoint_path(args.checkpoint)
     check_metrics_path(args.out)
     cfg = load_run_config(args)
-    overrides.use_split(cfg, args.split)
-    enable_tta(cfg, args.tta)
-    overrides.add_visualization(cfg, args.show_dir, args.show_num)
-    overrides.add_scoremap_dump(cfg, args.dump_scoremaps)
+    if args.split == "val":
+        overrides.use_val_split(cfg)
+    if args.tta:
+        enable_tta(cfg)
+    if args.show_dir is not None:
+        settings = dict(out_dir=args.show_dir, num_images=args.show_num)
+        overrides.set_hook(cfg, "mmdgdm.WSOLVisualizationHook", **settings)
+    if args.dump_scoremaps is not None:
+        maps = args.dump_scoremaps
+        overrides.set_hook(cfg, "mmdgdm.ScoremapDumpHook", out_dir=maps)
 
     def report(metrics: Mapping[str, Any]) -> None:
         print(format_metrics(metrics))

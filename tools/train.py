@@ -54,8 +54,10 @@ def train(args: argparse.Namespace) -> None:
     """Train as the command line says."""
     use_safe_checkpoint_loader()
     cfg = load_run_config(args)
-    overrides.set_seed(cfg, args.seed)
-    overrides.set_resume(cfg, args.resume)
+    if args.seed is not None:
+        cfg.randomness = {**(cfg.get("randomness") or {}), "seed": args.seed}
+    if args.resume is not None:
+        overrides.set_resume(cfg, args.resume)
     if args.amp:
         overrides.enable_amp(cfg)
     if args.auto_scale_lr:

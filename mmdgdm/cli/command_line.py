@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Sequence
-from typing import Any, Callable, Optional, Union
+from pathlib import Path
+from typing import Any, Callable
 
 from mmengine.config import Config
 
 from mmdgdm.cli import commands
-from mmdgdm.engine.setup import overrides
 from mmdgdm.engine.setup.config_check import load_config
+from mmdgdm.engine.setup.overrides import merge_cfg_options
 from mmdgdm.engine.setup.processes import (
     end_processes,
     rank_from_environment,
@@ -19,26 +19,29 @@ from mmdgdm.engine.setup.processes import (
 )
 
 
-class CfgOptionsAction(argparse.Action):
-    """``KEY=VALUE`` words as a dict of text; the config says how to read each value."""
+def _read_pair(word: str) -> tuple[str, str]:
+    """Key and text of ``KEY=VALUE``; the config says how to read the text."""
+    key, equals, text = word.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, but got {word}")
+    return key, text
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Union[str, Sequence[Any], None],
-        option_string: Optional[str] = None,
-    ) -> None:
-        """Add the options to the namespace, as a dict."""
-        options = dict(getattr(namespace, self.dest) or {})
-        for word in values or ():
-            key, equals, text = word.partition("=")
-            if not equals:
-                parser.error(
-                    f"argument --cfg-options: expected KEY=VALUE, but got {word}"
-                )
-            options[key] = text
-        setattr(namespace, self.dest, options)
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, a list of pairs of key and text.
+
+    Args:
+        parser: The parser to extend.
+    """
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        type=_read_pair,
+        metavar="KEY=VALUE",
+        help="override settings of the config, for example "
+        "model.head.num_classes=200 param_scheduler.0.end=5 key='[a,b]'",
+    )
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,14 +55,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for logs and checkpoints; default: `work_dir` of the config, "
         "else ./work_dirs/<name of the config>",
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=CfgOptionsAction,
-        metavar="KEY=VALUE",
-        help="override settings of the config, for example "
-        "model.head.num_classes=200 param_scheduler.0.end=5 key='[a,b]'",
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         "--launcher",
         choices=["none", "pytorch", "slurm", "mpi"],
@@ -85,9 +81,12 @@ def load_run_config(args: argparse.Namespace) -> Config:
             launcher did not start this process.
     """
     cfg = load_config(args.config)
-    overrides.merge_cfg_options(cfg, args.cfg_options)
+    merge_cfg_options(cfg, args.cfg_options)
     set_launcher(cfg, args.launcher, args.local_rank)
-    overrides.set_work_dir(cfg, args.work_dir, args.config)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get("work_dir") is None:
+        cfg.work_dir = str(Path("work_dirs") / Path(args.config).stem)
     return cfg
 
 

@@ -45,11 +45,7 @@ def check_searchable(cfg: Config) -> None:
     reduced.merge_from_dict(NO_TEST)
     config_check.check_config(reduced, "train")
     check_parts(reduced)
-    for key in _VALIDATION:
-        if cfg.get(key) is None:
-            raise ConfigError(
-                f"Expected the config to set `{key}` for a search, but it is missing."
-            )
+    config_check.check_keys(cfg, _VALIDATION, " for a search")
     visualizer = cfg.get("visualizer") or {"vis_backends": [_LOG]}
     kinds = [*map(config_check.type_name, visualizer.get("vis_backends") or [])]
     if _LOG["type"] not in kinds:

@@ -27,14 +27,14 @@ def _raise(error):
 
 def test_options_are_text_until_the_config_is_known():
     args = _parse("--cfg-options", "a.b=3", "c=[1,x]", "--local-rank", "2")
-    assert args.cfg_options == {"a.b": "3", "c": "[1,x]"}
+    assert args.cfg_options == [("a.b", "3"), ("c", "[1,x]")]
     assert args.local_rank == 2
     assert args.launcher == "none"
 
 
 def test_options_may_be_given_more_than_once():
     args = _parse("--cfg-options", "a=x=y", "--cfg-options", "b=", "a=2")
-    assert args.cfg_options == {"a": "2", "b": ""}
+    assert dict(args.cfg_options) == {"a": "2", "b": ""}
 
 
 def test_malformed_option_is_a_usage_error(capsys):
@@ -50,6 +50,18 @@ def test_config_of_a_run_is_read_with_its_options(tmp_path):
     args.config = str(tmp_path / "a.py")
     cfg = load_run_config(args)
     assert (cfg.model.width, cfg.work_dir, cfg.launcher) == (3, "2024_01", "none")
+
+
+@pytest.mark.parametrize(
+    ("option", "in_config", "expected"),
+    [("a", "b", "a"), (None, "b", "b"), (None, None, "work_dirs/dgdm_cub")],
+)
+def test_work_dir_is_taken_in_order(tmp_path, option, in_config, expected):
+    path = tmp_path / "dgdm_cub.py"
+    path.write_text(f"work_dir = {in_config!r}")
+    args = _parse(*(["--work-dir", option] if option else []))
+    args.config = str(path)
+    assert load_run_config(args).work_dir == expected
 
 
 def test_success_is_zero(capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Union
 
@@ -100,6 +100,24 @@ def load_config(path: Union[str, Path]) -> Config:
         ) from error
 
 
+def check_keys(cfg: Config, keys: Iterable[str], use: str = "") -> None:
+    """Check that a config sets some keys.
+
+    Args:
+        cfg: The config.
+        keys: Its first-level keys.
+        use: What needs them, for the message.
+
+    Raises:
+        ConfigError: If one is missing or None.
+    """
+    for key in keys:
+        if cfg.get(key) is None:
+            raise ConfigError(
+                f"Expected the config to set `{key}`{use}, but it is missing."
+            )
+
+
 def check_config(cfg: Config, mode: str) -> None:
     """Check what a run needs, before anything is built.
 
@@ -111,9 +129,7 @@ def check_config(cfg: Config, mode: str) -> None:
         ConfigError: If a key is missing, or mixed precision is asked for on a
             machine without an accelerator.
     """
-    for key in ("model", *_LOOP_KEYS[mode]):
-        if cfg.get(key) is None:
-            raise ConfigError(f"Expected the config to set `{key}`, but it is missing.")
+    check_keys(cfg, ("model", *_LOOP_KEYS[mode]))
     for keys in _LOOP_KEYS.values():
         missing = [key for key in keys if cfg.get(key) is None]
         if 0 < len(missing) < len(keys):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any, Optional, Union
+from collections.abc import Iterable, Mapping
+from typing import Any, Union
 
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
@@ -12,6 +12,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from mmdgdm.engine.setup.config_check import (
     RUNNER_KEYS,
+    check_keys,
     did_you_mean,
     find_paths,
     type_name,
@@ -19,9 +20,6 @@ from mmdgdm.engine.setup.config_check import (
 from mmdgdm.errors import ConfigError
 from mmdgdm.utils.checkpoint import check_checkpoint_path
 
-_VISUALIZATION_HOOK = "mmdgdm.WSOLVisualizationHook"
-_DUMP_HOOK = "mmdgdm.ScoremapDumpHook"
-_CALIBRATION_HOOK = "mmdgdm.CalibrationHook"
 #: Read from the config by a tool, not by the Runner.
 _TOOL_KEYS = frozenset(["tta_model", "tta_pipeline"])
 #: Last keys whose values are names and paths, whatever they look like.
@@ -66,14 +64,16 @@ def read_option(key: str, text: str, current: Any = None) -> Any:
         ) from error
 
 
-def merge_cfg_options(cfg: Config, options: Optional[dict[str, Any]]) -> dict[str, Any]:
+def merge_cfg_options(
+    cfg: Config, options: Union[Mapping[str, Any], Iterable[tuple[str, str]], None]
+) -> dict[str, Any]:
     """Override keys of a config in place, as ``--cfg-options`` does.
 
     Args:
         cfg: The config to change.
         options: New values by dotted key, for example
-            ``{'model.head.num_classes': 200, 'param_scheduler.0.end': '5'}``. Text is
-            read by :func:`read_option`.
+            ``{'model.head.num_classes': 200, 'param_scheduler.0.end': '5'}``, or
+            pairs of key and value. Text is read by :func:`read_option`.
 
     Returns:
         The values as they stand in the config now.
@@ -123,22 +123,6 @@ def _check_option(cfg: Config, key: str) -> None:
     )
 
 
-def set_work_dir(
-    cfg: Config, work_dir: Optional[str], config_path: Union[str, Path]
-) -> None:
-    """Choose the output folder: the option, the config, or the config's name.
-
-    Args:
-        cfg: The config to change.
-        work_dir: The option's value.
-        config_path: Its stem names the default, ``./work_dirs/<stem>``.
-    """
-    if work_dir is not None:
-        cfg.work_dir = work_dir
-    elif cfg.get("work_dir") is None:
-        cfg.work_dir = str(Path("work_dirs") / Path(config_path).stem)
-
-
 def leave_out_idle_workers(cfg: Config) -> None:
     """Drop the settings of worker processes from loaders that have none.
 
@@ -155,18 +139,7 @@ def leave_out_idle_workers(cfg: Config) -> None:
                 loader.pop(key, None)
 
 
-def set_seed(cfg: Config, seed: Optional[int]) -> None:
-    """Fix the random seed; other settings of ``randomness`` stay.
-
-    Args:
-        cfg: The config to change.
-        seed: A seed, or ``None`` to change nothing.
-    """
-    if seed is not None:
-        cfg.randomness = {**(cfg.get("randomness") or {}), "seed": seed}
-
-
-def set_resume(cfg: Config, resume: Optional[str]) -> None:
+def set_resume(cfg: Config, resume: str) -> None:
     """Continue a run.
 
     With ``'auto'`` and no checkpoint in the output folder yet, the run starts
@@ -174,14 +147,12 @@ def set_resume(cfg: Config, resume: Optional[str]) -> None:
 
     Args:
         cfg: The config to change; its ``work_dir`` must be set.
-        resume: ``'auto'`` for the newest checkpoint in the output folder, the
-            path of a checkpoint, or ``None`` to change nothing.
+        resume: ``'auto'`` for the newest checkpoint in the output folder, or the
+            path of a checkpoint.
 
     Raises:
         CheckpointError: If the named file does not exist.
     """
-    if resume is None:
-        return
     if resume == "auto":
         latest = find_latest_checkpoint(cfg.work_dir)
         if latest is None:
@@ -246,66 +217,34 @@ def disable_validation(cfg: Config) -> None:
         checkpoint.pop("save_best", None)
 
 
-def use_split(cfg: Config, split: str) -> None:
-    """Choose the data that a test run evaluates.
+def use_val_split(cfg: Config) -> None:
+    """Test on the validation set: its loader and evaluator take the test's place.
 
     Args:
         cfg: The config to change.
-        split: ``'test'``, or ``'val'`` to put the validation loader and
-            evaluator in the test's place.
 
     Raises:
         ConfigError: If the config has no validation set.
     """
-    if split == "test":
-        return
-    for key in ("dataloader", "evaluator", "cfg"):
-        if cfg.get(f"val_{key}") is None:
-            raise ConfigError(
-                f"Expected the config to set `val_{key}` for `--split val`, but it "
-                "is missing."
-            )
+    keys = ("val_dataloader", "val_evaluator", "val_cfg")
+    check_keys(cfg, keys, " for `--split val`")
     cfg.test_dataloader = cfg.val_dataloader
     cfg.test_evaluator = cfg.val_evaluator
     # The class of the loop differs (ValLoop, TestLoop), its settings do not.
     cfg.test_cfg = {k: v for k, v in cfg.val_cfg.items() if k != "type"}
     # Val is where the threshold was chosen: to fix it there would say nothing.
-    _set_hook(cfg, _CALIBRATION_HOOK, {"use_in_test": False})
+    set_hook(cfg, "mmdgdm.CalibrationHook", use_in_test=False)
 
 
-def add_visualization(
-    cfg: Config, show_dir: Optional[str], show_num: Optional[int] = None
-) -> None:
-    """Write pictures of the test images, by ``mmdgdm.WSOLVisualizationHook``.
-
-    A hook of this type that the config already has keeps its other settings.
+def set_hook(cfg: Config, kind: str, **settings: Any) -> None:
+    """Change settings of a hook, or add it if the config has none of its type.
 
     Args:
         cfg: The config to change.
-        show_dir: Folder of the pictures, or ``None`` to change nothing.
-        show_num: Number of pictures; ``None`` leaves it to the hook.
+        kind: The type of the hook.
+        settings: Its arguments; those that are ``None`` are left as they are.
     """
-    if show_dir is None:
-        return
-    settings: dict[str, Any] = {"out_dir": show_dir}
-    if show_num is not None:
-        settings["num_images"] = show_num
-    _set_hook(cfg, _VISUALIZATION_HOOK, settings)
-
-
-def add_scoremap_dump(cfg: Config, out_dir: Optional[str]) -> None:
-    """Store the maps of the test images, by ``mmdgdm.ScoremapDumpHook``.
-
-    Args:
-        cfg: The config to change.
-        out_dir: Folder of the maps, or ``None`` to change nothing.
-    """
-    if out_dir is not None:
-        _set_hook(cfg, _DUMP_HOOK, {"out_dir": out_dir})
-
-
-def _set_hook(cfg: Config, kind: str, settings: dict[str, Any]) -> None:
-    """Change the settings of a hook, or add it if the config has none of its type."""
+    settings = {key: value for key, value in settings.items() if value is not None}
     hooks = list(cfg.get("custom_hooks") or [])
     for i, hook in enumerate(hooks):
         if isinstance(hook, dict) and hook.get("type") == kind:

@@ -8,12 +8,13 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from mmdgdm.engine.setup.config_check import check_keys
 from mmdgdm.errors import ConfigError
 
 _PACKING = "mmdgdm.PackWSOLInputs"
 
 
-def enable_tta(cfg: Config, enabled: bool = True) -> None:
+def enable_tta(cfg: Config) -> None:
     """Wrap the model and the test pipeline for views of each image.
 
     ``tta_model`` and ``tta_pipeline`` of the config say how. Without the former it is
@@ -22,17 +23,12 @@ def enable_tta(cfg: Config, enabled: bool = True) -> None:
 
     Args:
         cfg: The config to change; the data to test must be chosen already.
-        enabled: The option's value; ``False`` changes nothing.
 
     Raises:
         ConfigError: If ``model`` or the test data are missing, the test set has no
             pipeline of its own, or its pipeline gives no place for a flip.
     """
-    if not enabled:
-        return
-    for key in ("model", "test_dataloader"):
-        if cfg.get(key) is None:
-            raise ConfigError(f"Expected the config to set `{key}`, but it is missing.")
+    check_keys(cfg, ("model", "test_dataloader"))
     dataset = cfg.test_dataloader.dataset
     if "pipeline" not in dataset:
         raise ConfigError(

@@ -6,43 +6,14 @@ import pytest
 from mmengine.config import Config
 
 from mmdgdm.engine.setup.overrides import (
-    add_scoremap_dump,
-    add_visualization,
     disable_validation,
     enable_amp,
     enable_auto_scale_lr,
+    set_hook,
     set_resume,
-    set_seed,
-    set_work_dir,
-    use_split,
+    use_val_split,
 )
 from mmdgdm.errors import CheckpointError, ConfigError
-
-
-@pytest.mark.parametrize(
-    ("option", "in_config", "expected"),
-    [
-        ("a", "b", "a"),
-        (None, "b", "b"),
-        (None, None, "work_dirs/dgdm_cub"),
-    ],
-)
-def test_work_dir_is_taken_in_order(option, in_config, expected):
-    cfg = Config(dict(work_dir=in_config))
-    set_work_dir(cfg, option, "configs/dgdm/dgdm_cub.py")
-    assert cfg.work_dir == expected
-
-
-def test_seed_keeps_other_settings():
-    cfg = Config(dict(randomness=dict(deterministic=True, seed=1)))
-    set_seed(cfg, 0)
-    assert cfg.randomness == dict(deterministic=True, seed=0)
-
-
-def test_no_seed_changes_nothing():
-    cfg = Config(dict())
-    set_seed(cfg, None)
-    assert "randomness" not in cfg
 
 
 @pytest.fixture
@@ -78,12 +49,6 @@ def test_resume_takes_the_named_checkpoint(work_dir):
     set_resume(cfg, str(work_dir / "epoch_2.pth"))
     assert cfg.resume is True
     assert cfg.load_from == str(work_dir / "epoch_2.pth")
-
-
-def test_no_resume_changes_nothing():
-    cfg = Config(dict())
-    set_resume(cfg, None)
-    assert cfg.to_dict() == {}
 
 
 @pytest.mark.parametrize(
@@ -147,15 +112,9 @@ def _splits(**changes) -> Config:
     return Config({**keys, **changes})
 
 
-def test_test_split_is_the_config_as_it_is():
-    cfg = _splits()
-    use_split(cfg, "test")
-    assert cfg.to_dict() == _splits().to_dict()
-
-
 def test_val_split_takes_the_place_of_the_test():
     cfg = _splits()
-    use_split(cfg, "val")
+    use_val_split(cfg)
     assert cfg.test_dataloader.name == "val"
     assert cfg.test_evaluator.name == "val"
     assert cfg.test_cfg == dict(fp16=True)
@@ -167,37 +126,22 @@ def test_val_split_takes_the_place_of_the_test():
 @pytest.mark.parametrize("key", ["val_dataloader", "val_evaluator", "val_cfg"])
 def test_val_split_must_be_in_the_config(key):
     with pytest.raises(ConfigError, match=rf"to set `{key}` for `--split val`"):
-        use_split(_splits(**{key: None}), "val")
+        use_val_split(_splits(**{key: None}))
 
 
 @pytest.mark.parametrize(
     ("number", "settings"),
     [(None, dict(out_dir="d")), (3, dict(out_dir="d", num_images=3))],
 )
-def test_visualization_is_one_more_hook(number, settings):
+def test_a_hook_is_added_with_what_is_set(number, settings):
     cfg = Config(dict(custom_hooks=[dict(type="EMAHook")]))
-    add_visualization(cfg, "d", number)
+    set_hook(cfg, "mmdgdm.WSOLVisualizationHook", out_dir="d", num_images=number)
     hook = dict(type="mmdgdm.WSOLVisualizationHook", **settings)
     assert cfg.custom_hooks == [dict(type="EMAHook"), hook]
 
 
-def test_visualization_that_the_config_has_is_redirected():
+def test_a_hook_that_the_config_has_keeps_its_other_settings():
     hook = dict(type="mmdgdm.WSOLVisualizationHook", out_dir="old", threshold=0.2)
     cfg = Config(dict(custom_hooks=[hook]))
-    add_visualization(cfg, "new")
+    set_hook(cfg, hook["type"], out_dir="new", threshold=None)
     assert cfg.custom_hooks == [{**hook, "out_dir": "new"}]
-
-
-def test_no_visualization_changes_nothing():
-    cfg = Config(dict())
-    add_visualization(cfg, None)
-    assert cfg.to_dict() == {}
-
-
-def test_dump_is_one_more_hook():
-    cfg = Config(dict(custom_hooks=[dict(type="EMAHook")]))
-    add_scoremap_dump(cfg, None)
-    assert cfg.custom_hooks == [dict(type="EMAHook")]
-    add_scoremap_dump(cfg, "maps")
-    hook = dict(type="mmdgdm.ScoremapDumpHook", out_dir="maps")
-    assert cfg.custom_hooks == [dict(type="EMAHook"), hook]

@@ -22,12 +22,6 @@ def make_config(**changes) -> Config:
     return Config(config | changes)
 
 
-def test_without_the_option_nothing_changes():
-    cfg = make_config()
-    enable_tta(cfg, False)
-    assert cfg.to_dict() == make_config().to_dict()
-
-
 def test_the_default_is_the_mirror_image():
     cfg = make_config()
     enable_tta(cfg)
