@@ -14,8 +14,7 @@ from pathlib import Path
 
 import cv2
 
-from mmdgdm.visualization.panel import add_caption
-from mmdgdm.visualization.sheet import write_sheet
+from mmdgdm.visualization.panel import add_caption, contact_sheet, save_image
 
 #: Heading: name of the metric. Thresholds are chosen on val where it says so.
 COLUMNS = {
@@ -54,7 +53,7 @@ def sheet(runs: list[Path], rows: int) -> list:
             panel = cv2.imread(str(path))
             if panel is None:
                 raise SystemExit(f"error: {path} is missing or no picture")
-            panels.append(add_caption(panel, run.name.upper()))
+            panels.append(add_caption(panel[..., ::-1], run.name.upper()))
     return panels
 
 
@@ -70,7 +69,8 @@ def main() -> None:
             if not (run / name).is_file():
                 raise SystemExit(f"error: {run / name} is missing")
     print(table(args.runs))
-    write_sheet(args.sheet, sheet(args.runs, args.rows), columns=len(args.runs))
+    panels = sheet(args.runs, args.rows)
+    save_image(contact_sheet(panels, len(args.runs)), args.sheet, quality=80)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 
-from mmdgdm.visualization.sheet import write_sheet
+from mmdgdm.visualization.panel import contact_sheet, save_image
 
 
 def main() -> None:
@@ -37,7 +37,8 @@ def main() -> None:
     ]
     # Left the hits, right the misses.
     panels = [panel for row in zip(*columns) for panel in row]
-    write_sheet(args.sheet, panels)
+    sheet = contact_sheet([panel[..., ::-1] for panel in panels])
+    save_image(sheet, args.sheet, quality=80)
     print(f"Wrote {args.sheet}")
 
 

@@ -1,6 +1,8 @@
 """Checks of constructor arguments, with messages that name the argument.
 
-Each returns the value, so that it can stand where the value is stored.
+Each check of a value takes the argument's name, for the message, and what the user
+gave. It raises a :class:`~mmdgdm.errors.ConfigError` if the value does not fit. Else it
+returns the value, so that it can stand where the value is stored.
 """
 
 from __future__ import annotations
@@ -21,17 +23,7 @@ def check_share(
 ) -> float:
     """Return ``value`` as a float if it is a share in [0, 1].
 
-    Args:
-        name: The argument's name, for the message.
-        value: What the user gave.
-        low_open: Whether 0 itself is refused.
-        high_open: Whether 1 itself is refused.
-
-    Returns:
-        The value.
-
-    Raises:
-        ConfigError: If ``value`` is not a number in the interval.
+    ``low_open`` refuses 0 itself, and ``high_open`` 1 itself.
     """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     excluded = (low_open and value == 0) or (high_open and value == 1)
@@ -44,18 +36,7 @@ def check_share(
 
 
 def check_non_negative(name: str, value: Any) -> float:
-    """Return ``value`` as a float if it is a finite number of at least 0.
-
-    Args:
-        name: The argument's name, for the message.
-        value: What the user gave.
-
-    Returns:
-        The value.
-
-    Raises:
-        ConfigError: If it is not.
-    """
+    """Return ``value`` as a float if it is a finite number of at least 0."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if is_number and 0 <= value < math.inf:
         return float(value)
@@ -65,19 +46,7 @@ def check_non_negative(name: str, value: Any) -> float:
 
 
 def check_choice(name: str, value: _Value, choices: Iterable[Any]) -> _Value:
-    """Return ``value`` if it is one of ``choices``.
-
-    Args:
-        name: The argument's name, for the message.
-        value: What the user gave.
-        choices: The valid values.
-
-    Returns:
-        The value.
-
-    Raises:
-        ConfigError: If it is none of them.
-    """
+    """Return ``value`` if it is one of ``choices``."""
     # A list, since a dict or a range may not be asked for what cannot be hashed.
     known = list(choices)
     if value not in known:
@@ -87,18 +56,7 @@ def check_choice(name: str, value: _Value, choices: Iterable[Any]) -> _Value:
 
 
 def check_positive_int(name: str, value: Any) -> int:
-    """Return ``value`` if it is a whole number of at least 1.
-
-    Args:
-        name: The argument's name, for the message.
-        value: What the user gave.
-
-    Returns:
-        The value.
-
-    Raises:
-        ConfigError: If it is not.
-    """
+    """Return ``value`` if it is a whole number of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigError(
             f"Expected `{name}` to be a whole number >= 1, but got {value!r}."
@@ -109,15 +67,7 @@ def check_positive_int(name: str, value: Any) -> int:
 def check_block_size(name: str, value: Any) -> Union[int, float]:
     """Return ``value`` if it is a number of pixels or a share of a map's side.
 
-    Args:
-        name: The argument's name, for the message.
-        value: What the user gave.
-
-    Returns:
-        The value.
-
-    Raises:
-        ConfigError: If it is neither a whole number >= 1 nor a float in (0, 1).
+    The former is a whole number >= 1, the latter a float in (0, 1).
     """
     if isinstance(value, float) and 0 < value < 1:
         return value

@@ -117,29 +117,27 @@ def _scalar(dtype: Any, data: bytes) -> Any:
     return np.frombuffer(data, dtype.build())[0]
 
 
-def _allowed_globals() -> list[Any]:
-    allowed: list[Any] = [
-        HistoryBuffer,
-        (_get_statistic, "builtins.getattr"),
-        (_array_type, "numpy.ndarray"),
-        (_DType, "numpy.dtype"),
-        # Every name in a file holds a dot, so none can reach this class; it is
-        # listed because torch fills only instances of listed classes.
-        (_Array, "_Array"),
-    ]
-    for package in ("numpy._core", "numpy.core"):  # numpy 2 and numpy 1
-        allowed += [
-            (_reconstruct, f"{package}.multiarray._reconstruct"),
-            (_scalar, f"{package}.multiarray.scalar"),
-        ]
-    return allowed
+#: What a checkpoint may name beside what torch allows.
+_ALLOWED: list[Any] = [
+    HistoryBuffer,
+    (_get_statistic, "builtins.getattr"),
+    (_array_type, "numpy.ndarray"),
+    (_DType, "numpy.dtype"),
+    # Every name in a file holds a dot, so none can reach this class; it is
+    # listed because torch fills only instances of listed classes.
+    (_Array, "_Array"),
+    (_reconstruct, "numpy._core.multiarray._reconstruct"),  # numpy 2
+    (_reconstruct, "numpy.core.multiarray._reconstruct"),  # numpy 1
+    (_scalar, "numpy._core.multiarray.scalar"),
+    (_scalar, "numpy.core.multiarray.scalar"),
+]
 
 
 @contextlib.contextmanager
 def _safe_loading() -> Iterator[None]:
     """Every ``torch.load`` inside is restricted to weights and the allowed globals."""
     known = torch.serialization.get_safe_globals()
-    extra = [item for item in _allowed_globals() if item not in known]
+    extra = [item for item in _ALLOWED if item not in known]
     before = {name: os.environ.get(name) for name in _FORCED}
     os.environ.update(_FORCED)
     try:
@@ -232,11 +230,6 @@ def load_checkpoint_file(path: PathLike, map_location: Any = "cpu") -> dict:
     )
 
 
-def load_from_local(filename: str, map_location: Any) -> dict:
-    """The loader of local files that is given to mmengine."""
-    return load_checkpoint_file(filename, map_location)
-
-
 def _make_safe(loader: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(loader)
     def load_safely(filename: str, *args: Any, **kwargs: Any) -> dict:
@@ -256,6 +249,6 @@ def use_safe_checkpoint_loader() -> None:
     """
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         if prefix == "":
-            CheckpointLoader.register_scheme("", load_from_local, force=True)
+            CheckpointLoader.register_scheme("", load_checkpoint_file, force=True)
         elif not getattr(loader, "is_safe", False):
             CheckpointLoader.register_scheme(prefix, _make_safe(loader), force=True)

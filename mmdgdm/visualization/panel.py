@@ -7,6 +7,7 @@ pixels of the image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -43,7 +44,7 @@ def enlarge(image: np.ndarray, min_side: int) -> tuple[np.ndarray, float]:
 def overlay_heatmap(
     image: np.ndarray, scoremap: np.ndarray, alpha: float = 0.5
 ) -> np.ndarray:
-    """Blend a colour-coded map into a image.
+    """Blend a colour-coded map into an image.
 
     Args:
         image: Image, (H, W, 3).
@@ -83,14 +84,14 @@ def draw_boxes(
 
 
 def add_caption(image: np.ndarray, text: str) -> np.ndarray:
-    """Put a line of text in a dark band under a image.
+    """Put a line of text in a dark band under an image.
 
     Args:
         image: Image, (H, W, 3).
         text: The line; cut where it would not fit.
 
     Returns:
-        A image that is some pixels higher.
+        An image that is some pixels higher.
     """
     band = np.full((_BAND, image.shape[1], 3), 24, np.uint8)
     while text and cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)[0][0] > (
@@ -129,7 +130,7 @@ def localization_panel(
         min_side: Small images are enlarged to this.
 
     Returns:
-        A image, (H', W', 3) uint8, RGB.
+        An image, (H', W', 3) uint8, RGB.
     """
     canvas, factor = enlarge(image, min_side)
     views = []
@@ -175,3 +176,20 @@ def contact_sheet(
             canvas[: cell.shape[0], left : left + cell.shape[1]] = cell
         rows.append(canvas)
     return np.concatenate(rows)
+
+
+def save_image(image: np.ndarray, path: Path, quality: int = 95) -> None:
+    """Write an image to a file, whose folder is made.
+
+    Args:
+        image: Image, (H, W, 3).
+        path: The file, ``.jpg`` or ``.png``.
+        quality: Of JPEG, in [0, 100].
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colors = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(str(path), colors, (cv2.IMWRITE_JPEG_QUALITY, quality)):
+        raise OSError(f"Cannot write the image {path}.")

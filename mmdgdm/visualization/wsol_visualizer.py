@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Optional
 
-import cv2
 import numpy as np
 from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
@@ -18,15 +16,18 @@ from mmdgdm.evaluation.functional.scoremaps import (
     predict_box,
 )
 from mmdgdm.registry import VISUALIZERS
-from mmdgdm.visualization.panel import contact_sheet, localization_panel
+from mmdgdm.visualization.panel import contact_sheet, localization_panel, save_image
 
 
 @VISUALIZERS.register_module()
 class WSOLVisualizer(UniversalVisualizer):
-    """Visualizer with one more method, :meth:`draw_localization`.
+    """Visualizer that draws, arranges and saves what localization finds.
 
     All arguments are those of mmpretrain's ``UniversalVisualizer``.
     """
+
+    contact_sheet = staticmethod(contact_sheet)
+    save_image = staticmethod(save_image)
 
     def draw_localization(
         self,
@@ -75,32 +76,6 @@ class WSOLVisualizer(UniversalVisualizer):
             gt_boxes = original * np.array([width / ori_w, height / ori_h] * 2)
         caption = _caption(data_sample, iou, classes)
         return localization_panel(image, scoremap, gt_boxes, shown, caption), iou
-
-    @staticmethod
-    def save(image: np.ndarray, path: str) -> None:
-        """Write a picture to a file.
-
-        Args:
-            image: The picture, (H, W, 3) uint8, RGB.
-            path: Where to; the ending decides the format.
-
-        Raises:
-            OSError: If the file cannot be written.
-        """
-        if not cv2.imwrite(path, cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-            raise OSError(f"Cannot write the picture {path}.")
-
-    def save_sheet(self, panels: Sequence[np.ndarray], path: str) -> None:
-        """Write several drawings as one contact sheet.
-
-        Args:
-            panels: Drawings of :meth:`draw_localization`.
-            path: Where to; the ending decides the format.
-
-        Raises:
-            OSError: If the file cannot be written.
-        """
-        self.save(contact_sheet(panels), path)
 
 
 def _caption(

@@ -251,8 +251,10 @@ def test_adamw_with_moving_average_is_saved_loaded_and_continued(
 def test_options_of_training_reach_the_run(tiny_folder, run_train):
     argv = ["--no-validate", "--auto-scale-lr", "--seed", "7"]
     options = ["--cfg-options", "train_cfg.max_epochs=1", "param_scheduler=None"]
+    options.append("randomness.diff_rank_seed=True")
     run = _train(tiny_folder, run_train, "options", *argv, *options)
     assert run["meta"]["seed"] == 7
+    assert "diff_rank_seed=True, seed=7" in run["meta"]["cfg"]
     # Batches of 4 for a rate that was made for batches of 8.
     assert run["optimizer"]["param_groups"][0]["lr"] == pytest.approx(0.025)
     assert not any("accuracy" in key for key in run["message_hub"]["log_scalars"])

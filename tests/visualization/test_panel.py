@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from mmdgdm.visualization.panel import (
     enlarge,
     localization_panel,
     overlay_heatmap,
+    save_image,
 )
 
 
@@ -81,3 +83,20 @@ def test_sheet_places_every_picture():
 def test_an_empty_sheet_is_refused():
     with pytest.raises(ValueError, match="at least one image"):
         contact_sheet([])
+
+
+def test_a_file_keeps_order_and_colours(tmp_path):
+    blue = np.full((40, 40, 3), (0, 0, 255), np.uint8)
+    red = np.full((40, 40, 3), (255, 0, 0), np.uint8)
+    path = tmp_path / "new" / "sheet.jpg"
+    save_image(contact_sheet([blue, red]), path)
+    read = cv2.imread(str(path))
+    height, width = read.shape[:2]
+    for column, colour in ((width // 4, (255, 0, 0)), (width * 3 // 4, (0, 0, 255))):
+        assert np.abs(read[height // 2, column].astype(int) - colour).max() < 20
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(OSError, match=r"Cannot write the image .*a\.png"):
+        save_image(grey(4, 4), tmp_path / "a.png")

@@ -19,12 +19,6 @@ from torch import nn
 from mmdgdm.engine.setup.resume import check_resume
 from mmdgdm.errors import CheckpointError
 
-#: torch's report of one misfit in ``load_state_dict``.
-_MISFIT = re.compile(
-    r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\) "
-    r"from checkpoint, the shape in current model is torch\.Size\(\[(.*?)\]\)"
-)
-
 
 def _state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """The weights of a checkpoint, as mmengine names them when it loads."""
@@ -32,8 +26,12 @@ def _state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     return {re.sub(r"^module\.", "", key): value for key, value in state.items()}
 
 
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(getattr(value, "shape", ()))
+def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {
+        key: tuple(getattr(value, "shape", ()))
+        for key, value in state.items()
+        if "num_batches_tracked" not in key
+    }
 
 
 def check_weights(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
@@ -56,11 +54,14 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any], source: str) 
     try:
         result = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        misfits = _MISFIT.findall(str(error))
+        saved, built = _shapes(state), _shapes(model.state_dict())
+        misfits = [key for key in built if saved.get(key, built[key]) != built[key]]
         if not misfits:
             raise CheckpointError(f"Checkpoint {source}: {error}") from error
-        key, saved, built = misfits[0]
-        more = f", and {len(misfits) - 1} more differ" if len(misfits) > 1 else ""
+        key = misfits[0]
+        shapes = f"{saved[key]} in the checkpoint but {built[key]} in the model"
+        if len(misfits) > 1:
+            shapes += f", and {len(misfits) - 1} more differ"
         hint = (
             "is `model.head.num_classes` right?"
             if key.startswith("head.")
@@ -68,7 +69,7 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any], source: str) 
         )
         raise CheckpointError(
             f"Checkpoint {source} was made for another model: `{key}` has shape "
-            f"({saved}) in the checkpoint but ({built}) in the model{more}; {hint}"
+            f"{shapes}; {hint}"
         ) from error
     missing = [key for key in result.missing_keys if "num_batches_tracked" not in key]
     if missing:
@@ -77,32 +78,6 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any], source: str) 
             f"for `{missing[0]}`, and lacks {len(missing)} of the model's "
             f"{len(model.state_dict())} entries."
         )
-
-
-def count_fitting_weights(
-    model: nn.Module, checkpoint: Mapping[str, Any]
-) -> tuple[int, list[str]]:
-    """How much of a model a checkpoint can fill.
-
-    Args:
-        model: The model, not wrapped.
-        checkpoint: A state dict, or a dict that holds one as ``state_dict``.
-
-    Returns:
-        The number of the model's entries that fit, and the names of the others.
-    """
-    state = _state_dict(checkpoint)
-    entries = {
-        key: value
-        for key, value in model.state_dict().items()
-        if "num_batches_tracked" not in key
-    }
-    others = [
-        key
-        for key, value in entries.items()
-        if key not in state or _shape(state[key]) != _shape(value)
-    ]
-    return len(entries) - len(others), others
 
 
 class CheckpointCheckHook(Hook):
@@ -127,10 +102,6 @@ class CheckpointCheckHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Check the checkpoint that has been read.
 
-        Args:
-            runner: The running experiment.
-            checkpoint: What the file holds.
-
         Raises:
             CheckpointError: If it does not fit.
         """
@@ -142,8 +113,10 @@ class CheckpointCheckHook(Hook):
             if self.resume:
                 self._explain_resume(runner, checkpoint)
             return
-        count, others = count_fitting_weights(model, checkpoint)
-        if not count:
+        saved = _shapes(_state_dict(checkpoint))
+        built = _shapes(model.state_dict())
+        others = [key for key, shape in built.items() if saved.get(key) != shape]
+        if len(others) == len(built):
             raise CheckpointError(
                 f"Checkpoint {self.source} (`load_from`) fits no weight of the model; "
                 "for the weights of a backbone alone set model.backbone.init_cfg="
@@ -152,8 +125,9 @@ class CheckpointCheckHook(Hook):
         if others:
             runner.logger.log(
                 logging.WARNING,
-                f"{self.source} fills {count} of {count + len(others)} weights; "
-                f"these start as the config initializes them: {', '.join(others)}",
+                f"{self.source} fills {len(built) - len(others)} of {len(built)} "
+                "weights; these start as the config initializes them: "
+                f"{', '.join(others)}",
             )
 
     def _explain_resume(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

@@ -45,6 +45,9 @@ class NumClassesCheckHook(Hook):
     training, validation and testing. A head without ``num_classes`` or a data
     set that says nothing of its classes cannot be compared and passes.
 
+    Raises:
+        ConfigError: At that moment, if they disagree.
+
     Example:
         >>> custom_hooks = [dict(type='mmdgdm.NumClassesCheckHook')]
     """

@@ -26,10 +26,6 @@ from mmdgdm.utils.samples import (
     get_scoremap,
 )
 
-#: Beside the maps, and read by ``tools/eval_scoremaps.py``.
-SCORES_FILE = "scores.npz"
-METADATA_FOLDER = "metadata"
-
 
 @HOOKS.register_module()
 class ScoremapDumpHook(Hook):
@@ -139,12 +135,11 @@ class ScoremapDumpHook(Hook):
             return
         # With several processes the sampler may repeat images to fill up.
         facts = {fact["image_id"]: fact for part, _ in gathered for fact in part}
-        write_class_scores(
-            self.out_dir / SCORES_FILE, {k: fact["scores"] for k, fact in facts.items()}
-        )
+        scores = {k: fact["scores"] for k, fact in facts.items()}
+        write_class_scores(self.out_dir / "scores.npz", scores)
         if all(fact["boxes"] is not None for fact in facts.values()):
             write_split(
-                self.out_dir / METADATA_FOLDER,
+                self.out_dir / "metadata",
                 {k: fact["label"] for k, fact in facts.items()},
                 {k: fact["image_size"] for k, fact in facts.items()},
                 {k: fact["boxes"] for k, fact in facts.items()},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -19,17 +18,12 @@ from torch import Tensor
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.names import THRESHOLD, VAL_CHOSE, split_name
 from mmdgdm.registry import HOOKS, VISUALIZERS
-from mmdgdm.utils.argument_checks import check_output_folder
+from mmdgdm.utils.argument_checks import (
+    check_output_folder,
+    check_positive_int,
+    check_share,
+)
 from mmdgdm.utils.image_files import read_image
-
-
-@dataclass(frozen=True)
-class _Shot:
-    """What is kept of a sample until the threshold is known."""
-
-    index: int
-    image: np.ndarray
-    sample: Any
 
 
 @HOOKS.register_module()
@@ -65,21 +59,15 @@ class WSOLVisualizationHook(Hook):
         threshold: Optional[float] = None,
         sheet_images: int = 12,
     ) -> None:
-        for name, value in (("num_images", num_images), ("sheet_images", sheet_images)):
-            if value < 1:
-                raise ConfigError(
-                    f"Expected `{name}` to be at least 1, but got {value!r}."
-                )
-        if threshold is not None and not 0 <= threshold < 1:
-            raise ConfigError(
-                f"Expected `threshold` to be in [0, 1), but got {threshold!r}."
-            )
         self.out_dir = Path(out_dir)
-        self.num_images = num_images
+        self.num_images = check_positive_int("num_images", num_images)
+        self.sheet_images = check_positive_int("sheet_images", sheet_images)
         self.threshold = threshold
-        self.sheet_images = sheet_images
-        self._shots: list[_Shot] = []
+        if threshold is not None:
+            self.threshold = check_share("threshold", threshold, high_open=True)
         self._chosen: set[int] = set()
+        #: Image and sample by place, until the threshold is known.
+        self._shots: dict[int, tuple[np.ndarray, Any]] = {}
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Check what the drawing needs, and choose the images."""
@@ -96,7 +84,7 @@ class WSOLVisualizationHook(Hook):
         length = len(runner.test_dataloader.dataset)
         spread = np.linspace(0, length - 1, min(self.num_images, length))
         self._chosen = set(spread.round().astype(int).tolist())
-        self._shots = []
+        self._shots = {}
 
     def after_test_iter(
         self,
@@ -116,8 +104,8 @@ class WSOLVisualizationHook(Hook):
                 )
             if index in self._chosen:
                 self._chosen.remove(index)
-                image = _picture(_input_of(data_batch["inputs"], i), sample)
-                self._shots.append(_Shot(index, image, sample.cpu()))
+                image = _image_of(_input_of(data_batch["inputs"], i), sample)
+                self._shots[index] = image, sample.cpu()
 
     def after_test_epoch(
         self, runner: Runner, metrics: Optional[dict[str, float]] = None
@@ -125,27 +113,27 @@ class WSOLVisualizationHook(Hook):
         """Draw and write what was kept, on the main process."""
         threshold = self._threshold(metrics or {})
         gathered = all_gather_object(self._shots)
-        self._shots = []
+        self._shots = {}
         if not is_main_process():
             return
         # With several processes the sampler may repeat images to fill up.
-        shots = {shot.index: shot for part in gathered for shot in part}
+        shots = {index: shot for part in gathered for index, shot in part.items()}
         visualizer = VISUALIZERS.build(
             dict(type="mmdgdm.WSOLVisualizer", name="wsol_pictures")
         )
         classes = (runner.test_dataloader.dataset.metainfo or {}).get("classes")
         panels, entries = [], []
-        for index in sorted(shots):
-            sample = shots[index].sample
-            panel, iou = visualizer.draw_localization(
-                shots[index].image, sample, threshold, classes
-            )
+        for index, (image, sample) in sorted(shots.items()):
+            panel, iou = visualizer.draw_localization(image, sample, threshold, classes)
             panels.append(panel)
-            entry = dict(file=_file_name(shots[index]), iou=iou, threshold=threshold)
-            entries.append(dict(entry, image_id=sample.get("image_id")))
-            visualizer.save(panel, str(self.out_dir / entry["file"]))
+            image_id = sample.get("image_id")
+            stem = re.sub(r"[^A-Za-z0-9._-]+", "-", str(image_id).rsplit(".", 1)[0])
+            entry = dict(file=f"{index:05d}_{stem}.jpg", iou=iou, threshold=threshold)
+            entries.append(dict(entry, image_id=image_id))
+            visualizer.save_image(panel, self.out_dir / entry["file"])
         sheet = self.out_dir / "overview.jpg"
-        visualizer.save_sheet(panels[: self.sheet_images], str(sheet))
+        overview = visualizer.contact_sheet(panels[: self.sheet_images])
+        visualizer.save_image(overview, sheet)
         text = json.dumps(entries, indent=2) + "\n"
         (self.out_dir / "pictures.json").write_text(text, encoding="utf-8")
         runner.logger.info(
@@ -173,7 +161,7 @@ def _input_of(inputs: Any, place: int) -> Any:
     return None if is_views else inputs[place]
 
 
-def _picture(inputs: Any, sample: Any) -> np.ndarray:
+def _image_of(inputs: Any, sample: Any) -> np.ndarray:
     """Return the image in RGB: the file, or the network's input without one."""
     path = sample.get("img_path")
     if path is not None and Path(path).is_file():
@@ -186,9 +174,3 @@ def _picture(inputs: Any, sample: Any) -> np.ndarray:
         )
     image = inputs.cpu().numpy().transpose(1, 2, 0)[..., ::-1]
     return np.ascontiguousarray(image).astype(np.uint8)
-
-
-def _file_name(shot: _Shot) -> str:
-    image_id = str(shot.sample.get("image_id", ""))
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", image_id.rsplit(".", 1)[0])
-    return f"{shot.index:05d}_{stem}.jpg"

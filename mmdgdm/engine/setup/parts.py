@@ -76,7 +76,7 @@ def check_parts(cfg: Config) -> None:
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmengine"):
         if "runner_type" in cfg:
             _find_class(root.RUNNERS, cfg.runner_type, "runner_type", None)
-        for path, part, registry, scope in _walk(cfg):
+        for path, part, registry, scope in _list_parts(cfg):
             if "type" in part:
                 cls = _find_class(registry, part["type"], f"{path}.type", scope)
             else:
@@ -89,23 +89,20 @@ def check_parts(cfg: Config) -> None:
                     raise ConfigError(_unexpected_key(key, path, cls))
 
 
-def _walk(
-    node: Any, path: str = "", registry: Optional[Registry] = None, scope: Any = None
-) -> Iterator[tuple[str, dict, Registry, Optional[str]]]:
+def _list_parts(cfg: Config) -> Iterator[tuple[str, dict, Registry, Optional[str]]]:
     """Each part with its path, registry and scope."""
-    is_list = isinstance(node, (list, tuple))
-    for key, value in enumerate(node) if is_list else list(node.items()):
-        inner = f"{path}.{key}" if path else str(key)
-        kind = registry if is_list or path == "default_hooks" else _REGISTRIES.get(key)
-        if not path and key in _DEFAULTS:
-            kind = kind or root.DATASETS
-        if isinstance(value, (list, tuple)):
-            yield from _walk(value, inner, kind, scope)
-        elif isinstance(value, dict):
-            own = value.get("_scope_", scope)
-            if inner in _DEFAULTS or (kind is not None and "type" in value):
-                yield inner, value, kind, own
-            yield from _walk(value, inner, kind, own)
+    scopes: dict[str, Optional[str]] = {}
+    for path, node in find_paths(cfg):
+        scopes[path] = scopes.get(path.rpartition(".")[0])
+        if not isinstance(node, dict):
+            continue
+        scopes[path] = node.get("_scope_", scopes[path])
+        # What stands in a list, or is a default hook, has the registry of the whole.
+        outer, _, key = re.sub(r"(\.\d+)+$", "", path).rpartition(".")
+        key = outer if outer == "default_hooks" else key
+        registry = _REGISTRIES.get(key)
+        if path in _DEFAULTS or (registry is not None and "type" in node):
+            yield path, node, registry or root.DATASETS, scopes[path]
 
 
 def _find_class(

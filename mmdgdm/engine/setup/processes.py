@@ -85,13 +85,8 @@ def prepare_cpu_processes(cfg: Config) -> None:
     cfg.model_wrapper_cfg = {**wrapper, "type": kind}
     if dist.is_initialized():
         return
-    _export_ranks(cfg.launcher)
-    dist.init_process_group("gloo")
-
-
-def _export_ranks(launcher: str) -> None:
-    """Set what torch reads (RANK, ...) from what the launcher set."""
-    for name, source in zip(_VARIABLES["pytorch"], _VARIABLES[launcher]):
+    # What torch reads (RANK, ...), from what the launcher set.
+    for name, source in zip(_VARIABLES["pytorch"], _VARIABLES[cfg.launcher]):
         os.environ[name] = os.environ[source]
     if os.environ.get("SLURM_NNODES", "1") == "1":
         os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
@@ -101,6 +96,7 @@ def _export_ranks(launcher: str) -> None:
             "Expected MASTER_ADDR to name the first machine of the job, but it is "
             "not set in the environment."
         )
+    dist.init_process_group("gloo")
 
 
 def end_processes() -> None:

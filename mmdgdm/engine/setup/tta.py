@@ -38,7 +38,7 @@ def enable_tta(cfg: Config) -> None:
     pipeline = cfg.get("tta_pipeline")
     if pipeline is None:
         print_log("No `tta_pipeline`: images are seen upright and flipped.", "current")
-        pipeline = flip_pipeline(dataset.pipeline)
+        pipeline = _flip_pipeline(dataset.pipeline)
     # Loaders may share one dict; the other splits keep their pipeline.
     loader = copy.deepcopy(cfg.test_dataloader)
     loader.dataset.pipeline = pipeline
@@ -49,18 +49,8 @@ def enable_tta(cfg: Config) -> None:
     cfg.model = ConfigDict(**model, module=cfg.model)
 
 
-def flip_pipeline(pipeline: Any) -> list:
-    """A test pipeline that gives each image upright and flipped from left to right.
-
-    Args:
-        pipeline: The test pipeline of single images; it stays as it is.
-
-    Returns:
-        The pipeline of both views.
-
-    Raises:
-        ConfigError: If the last step is not ``mmdgdm.PackWSOLInputs``.
-    """
+def _flip_pipeline(pipeline: Any) -> list:
+    """A pipeline of two views, the image upright and flipped from left to right."""
     steps = copy.deepcopy(list(pipeline))
     last = steps[-1].get("type") if steps and isinstance(steps[-1], dict) else None
     if last != _PACKING:

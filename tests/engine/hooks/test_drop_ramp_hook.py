@@ -10,7 +10,6 @@ from mmengine.model.wrappers import MMDistributedDataParallel
 from torch import nn
 
 from mmdgdm.engine.hooks import DropRampHook
-from mmdgdm.engine.hooks.drop_ramp_hook import ramp
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.necks import ADL, DGDM
 from mmdgdm.utils.erasing import Erasing
@@ -31,16 +30,25 @@ def _runner(model, iteration, max_iters=10):
     return SimpleNamespace(model=model, iter=iteration, max_iters=max_iters)
 
 
-def test_ramp_by_hand():
-    assert [ramp(p, begin=0.0, end=1.0) for p in (0.0, 0.3, 1.0)] == [0.0, 0.3, 1.0]
-    assert [ramp(p, begin=0.2, end=0.6) for p in (0.1, 0.2, 0.6, 0.9)] == [0, 0, 1, 1]
-    assert ramp(0.2, begin=0.2, end=0.4) == 0.0
-    assert ramp(0.3, begin=0.2, end=0.4) == pytest.approx(0.5)
-
-
-def test_a_ramp_of_no_length_is_a_step():
-    assert [ramp(p, begin=0.5, end=0.5) for p in (0.49, 0.5)] == [0.0, 1.0]
-    assert ramp(0.0, begin=0.0, end=0.0) == 1.0
+@pytest.mark.parametrize(
+    ("begin", "end", "strengths"),
+    [
+        (0.0, 1.0, {0: 0.0, 30: 0.3, 100: 1.0}),
+        (0.2, 0.6, {10: 0.0, 20: 0.0, 60: 1.0, 90: 1.0}),
+        (0.2, 0.4, {20: 0.0, 30: 0.5}),
+        # A ramp of no length is a step.
+        (0.5, 0.5, {49: 0.0, 50: 1.0}),
+        (0.0, 0.0, {0: 1.0}),
+    ],
+)
+def test_ramp_by_hand(begin, end, strengths):
+    layer = ADL()
+    found = {}
+    for iteration in strengths:
+        runner = _runner(nn.Sequential(layer), iteration, max_iters=100)
+        DropRampHook(begin, end).before_train_iter(runner, 0)
+        found[iteration] = layer.strength
+    assert found == pytest.approx(strengths)
 
 
 @pytest.mark.parametrize("wrap", [lambda model: model, _Wrapped])
@@ -93,5 +101,8 @@ def test_a_model_without_layers_is_told(caplog):
 
 @pytest.mark.parametrize("span", [(-0.1, 1), (0.5, 0.4), (0, 1.1), ("a", 1), (0, True)])
 def test_impossible_spans_are_refused(span):
-    with pytest.raises(ConfigError, match="0 <= begin <= end <= 1"):
+    with pytest.raises(
+        ConfigError,
+        match=r"`(begin|end)` to be (a number in \[0, 1\]|at most `end`), but got",
+    ):
         DropRampHook(*span)
