@@ -6,13 +6,7 @@ Write ``mmdgdm.`` before a class name in a config, for example
 needed, whatever the default scope.
 """
 
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import LOG_PROCESSORS as MMENGINE_LOG_PROCESSORS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
-from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
+from mmengine import registry as root
 from mmengine.registry import Registry
 
 from mmdgdm.utils.dependencies import check_dependencies
@@ -21,41 +15,41 @@ check_dependencies()
 
 #: Backbones, necks, heads and classifiers.
 MODELS = Registry(
-    "model", parent=MMENGINE_MODELS, scope="mmdgdm", locations=["mmdgdm.models"]
+    "model", parent=root.MODELS, scope="mmdgdm", locations=["mmdgdm.models"]
 )
 #: Data sets.
 DATASETS = Registry(
-    "dataset", parent=MMENGINE_DATASETS, scope="mmdgdm", locations=["mmdgdm.datasets"]
+    "dataset", parent=root.DATASETS, scope="mmdgdm", locations=["mmdgdm.datasets"]
 )
 #: Steps of data pipelines.
 TRANSFORMS = Registry(
     "transform",
-    parent=MMENGINE_TRANSFORMS,
+    parent=root.TRANSFORMS,
     scope="mmdgdm",
     locations=["mmdgdm.datasets.transforms"],
 )
 #: Localization and classification metrics.
 METRICS = Registry(
     "metric",
-    parent=MMENGINE_METRICS,
+    parent=root.METRICS,
     scope="mmdgdm",
     locations=["mmdgdm.evaluation.metrics"],
 )
 #: Training and testing hooks.
 HOOKS = Registry(
-    "hook", parent=MMENGINE_HOOKS, scope="mmdgdm", locations=["mmdgdm.engine.hooks"]
+    "hook", parent=root.HOOKS, scope="mmdgdm", locations=["mmdgdm.engine.hooks"]
 )
 #: What a line of the log shows.
 LOG_PROCESSORS = Registry(
     "log processor",
-    parent=MMENGINE_LOG_PROCESSORS,
+    parent=root.LOG_PROCESSORS,
     scope="mmdgdm",
     locations=["mmdgdm.engine.log_processor"],
 )
 #: Visualizers that draw heatmaps and boxes.
 VISUALIZERS = Registry(
     "visualizer",
-    parent=MMENGINE_VISUALIZERS,
+    parent=root.VISUALIZERS,
     scope="mmdgdm",
     locations=["mmdgdm.visualization.wsol_visualizer"],
 )

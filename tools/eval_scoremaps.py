@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mmdgdm.cli.commands import run_command
-from mmdgdm.cli.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
 from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
+from mmdgdm.utils.argument_checks import check_output_file
 
 #: Names of images left out that are printed.
 _NUM_SHOWN = 5
@@ -110,13 +111,12 @@ def evaluate(args: argparse.Namespace) -> None:
     # Here, so that the processes that work on the maps need not load matplotlib.
     from mmdgdm.visualization import curves
 
-    check_metrics_path(args.json, "--json")
+    check_output_file("--json", args.json, ["json"])
+    check_output_file("--plot", args.plot, curves.PLOT_ENDINGS)
     if min(args.iou) < 1:
         raise ConfigError(
             f"Expected `--iou` in percent, such as 50, but got {args.iou}."
         )
-    if args.plot is not None:
-        curves.check_plot_path(args.plot)
     settings = EvaluationSettings(
         interval=args.interval,
         iou_thresholds=tuple(percent / 100 for percent in args.iou),

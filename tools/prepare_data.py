@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mmdgdm.cli.commands import run_command
-from mmdgdm.cli.report import check_metrics_path
 from mmdgdm.datasets.prepare.check import CHECKS
 from mmdgdm.datasets.prepare.prepare import prepare_data
 from mmdgdm.datasets.prepare.report import format_report, save_report
+from mmdgdm.utils.argument_checks import check_output_file
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -64,7 +64,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 def prepare(args: argparse.Namespace) -> bool:
     """Do what the command line says; return whether the data set is complete."""
-    check_metrics_path(args.json, "--json")
+    check_output_file("--json", args.json, ["json"])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("files", total=None)
         report = prepare_data(

@@ -17,9 +17,10 @@ from mmdgdm.cli.command_line import (
     load_run_config,
     run_command,
 )
-from mmdgdm.cli.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.engine.setup import overrides
 from mmdgdm.engine.setup.tta import enable_tta
+from mmdgdm.utils.argument_checks import check_output_file
 from mmdgdm.utils.checkpoint import (
     check_checkpoint_path,
     use_safe_checkpoint_loader,
@@ -71,7 +72,7 @@ def test(args: argparse.Namespace) -> None:
     """Test as the command line says."""
     use_safe_checkpoint_loader()
     check_checkpoint_path(args.checkpoint)
-    check_metrics_path(args.out)
+    check_output_file("--out", args.out, ["json"])
     cfg = load_run_config(args)
     if args.split == "val":
         overrides.use_val_split(cfg)

@@ -103,20 +103,6 @@ def _position(name: str) -> int:
     return FIRST_METRICS.index(score) if known else len(FIRST_METRICS)
 
 
-def check_metrics_path(path: Union[str, Path, None], option: str = "--out") -> None:
-    """Check before a long run that its metrics can be written.
-
-    Args:
-        path: The file to be written, or ``None`` for none.
-        option: The option that names it, for the message.
-
-    Raises:
-        ConfigError: If it does not end in ``.json`` or is a folder.
-    """
-    if path is not None and (Path(path).suffix != ".json" or Path(path).is_dir()):
-        raise ConfigError(f"Expected `{option}` to be a .json file, but got {path}.")
-
-
 def save_metrics(metrics: Mapping[str, Any], path: Union[str, Path]) -> None:
     """Write metrics as one JSON object; what is not a number becomes ``null``.
 

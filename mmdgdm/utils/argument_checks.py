@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, Union
 
@@ -98,3 +98,23 @@ def check_output_folder(name: str, path: Union[str, Path]) -> None:
             f"Expected `{name}` to be a folder that can be written, but {path} "
             f"cannot: {error.strerror}."
         ) from error
+
+
+def check_output_file(
+    name: str, path: Union[str, Path, None], endings: Collection[str]
+) -> None:
+    """Check before long work that its result can be written.
+
+    Args:
+        name: The argument's name, for the message.
+        path: The file to be written, or ``None`` for none.
+        endings: What its name may end in, without the dot.
+
+    Raises:
+        ConfigError: If it has another ending, or is a folder.
+    """
+    if path is None:
+        return
+    if Path(path).suffix.lstrip(".") not in endings or Path(path).is_dir():
+        valid = ", ".join(f".{ending}" for ending in sorted(endings))
+        raise ConfigError(f"Expected `{name}` to be a {valid} file, but got {path}.")

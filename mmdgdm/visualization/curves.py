@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union
 
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.names import PREFIX, THRESHOLD, human_name
 
+#: Endings of the files that a plot can be written to.
+PLOT_ENDINGS = frozenset(FigureCanvasBase.filetypes)
 #: What is drawn of all curves.
 _BOX_CURVES = ("gt_known", "top1_loc", "max_box_acc_v2_30", "max_box_acc_v2_70")
 _PIXEL_CURVES = ("pixel_precision", "pixel_recall", "pixel_iou")
@@ -44,25 +47,6 @@ def plot_curves(result: Mapping[str, Any]) -> Figure:
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
-
-
-def check_plot_path(path: Union[str, Path, None]) -> None:
-    """Check before a long evaluation that its plot can be written.
-
-    Args:
-        path: The file to be written, or ``None`` for none.
-
-    Raises:
-        ConfigError: If its ending is not that of a picture, or it is a folder.
-    """
-    if path is None:
-        return
-    endings = sorted(Figure().canvas.get_supported_filetypes())
-    if Path(path).suffix.lstrip(".") not in endings or Path(path).is_dir():
-        raise ConfigError(
-            f"Expected `--plot` to be a file that ends in one of {', '.join(endings)}, "
-            f"but got {path}."
-        )
 
 
 def save_curves(result: Mapping[str, Any], path: Union[str, Path]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdgdm.cli.report import check_metrics_path, format_metrics, save_metrics
+from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.errors import ConfigError
 
 
@@ -102,14 +102,3 @@ def test_file_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot be written to .*metrics\.json"):
         save_metrics({}, tmp_path / "file" / "metrics.json")
-
-
-@pytest.mark.parametrize("path", ["metrics.pkl", "metrics", "."])
-def test_path_of_the_file_is_checked_beforehand(path):
-    with pytest.raises(ConfigError, match=r"`--out` to be a \.json file, but got"):
-        check_metrics_path(path)
-
-
-def test_good_or_no_path_passes():
-    check_metrics_path(None)
-    check_metrics_path("metrics.json")

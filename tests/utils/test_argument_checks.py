@@ -13,6 +13,7 @@ from mmdgdm.utils.argument_checks import (
     check_block_size,
     check_choice,
     check_non_negative,
+    check_output_file,
     check_output_folder,
     check_positive_int,
     check_share,
@@ -95,3 +96,15 @@ def test_a_folder_that_cannot_be_written_is_named(
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(ConfigError, match="cannot: Permission denied"):
         check_output_folder("work_dir", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.pkl", "a", ".", "folder.json"])
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(ConfigError, match=r"to be a \.csv, \.json file, but got"):
+        check_output_file("--out", tmp_path / name, ["json", "csv"])
+
+
+def test_a_file_with_one_of_the_endings_or_none_passes() -> None:
+    check_output_file("--out", "a.json", ["json", "csv"])
+    check_output_file("--out", None, ["json"])
