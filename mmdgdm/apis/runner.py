@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import mmdgdm.registry  # noqa: F401  its classes are then known by name
 from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
-from mmdgdm.engine.hooks.report_hook import ReportHook
 from mmdgdm.engine.setup.config_check import check_config
 from mmdgdm.engine.setup.overrides import leave_out_idle_workers, set_resume
 from mmdgdm.engine.setup.parts import check_parts, explain_build_errors
@@ -72,6 +73,21 @@ def run_training(cfg: Config) -> Runner:
     return runner
 
 
+class _ReportHook(Hook):
+    """Reports the metrics before the hooks that draw or write can fail."""
+
+    priority = "BELOW_NORMAL"
+
+    def __init__(self, report: Callable[[Mapping[str, Any]], None]) -> None:
+        self.report = report
+
+    def after_test_epoch(
+        self, runner: Runner, metrics: Optional[dict[str, float]] = None
+    ) -> None:
+        if is_main_process():
+            self.report(metrics or {})
+
+
 def run_test(
     cfg: Config,
     checkpoint: str,
@@ -96,6 +112,6 @@ def run_test(
     cfg.load_from = checkpoint
     cfg.resume = False
     runner = build_runner(cfg, "test")
-    runner.register_hook(ReportHook(report))
+    runner.register_hook(_ReportHook(report))
     with explain_build_errors(cfg):
         return runner.test()

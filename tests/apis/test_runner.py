@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import get_priority
 
 from mmdgdm.apis import runner as runner_module
 from mmdgdm.apis.runner import build_runner, run_test, run_training
 from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
-from mmdgdm.engine.hooks.report_hook import ReportHook
 from mmdgdm.errors import ConfigError
 
 
@@ -107,8 +107,12 @@ def test_training_trains(tmp_path):
 
 def test_a_test_never_resumes(tmp_path):
     cfg = _config(tmp_path, resume=True, load_from="old.pth")
-    metrics = run_test(cfg, "a.pth")
+    reported = []
+    metrics = run_test(cfg, "a.pth", report=reported.append)
     *others, report = metrics["hooks"]
     assert _checks(others) == [("a.pth", True, False)]
-    assert isinstance(report, ReportHook)
+    # Before the hooks that draw or write.
+    assert get_priority(report.priority) < get_priority("LOW")
+    report.after_test_epoch(None, {"a": 1.0})
+    assert reported == [{"a": 1.0}]
     assert cfg.resume is False

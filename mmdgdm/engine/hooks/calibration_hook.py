@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Any, Optional
@@ -73,8 +72,7 @@ class CalibrationHook(Hook):
         if path is None:
             return
         if not Path(path).is_file():
-            runner.logger.log(
-                logging.WARNING,
+            runner.logger.warning(
                 f"The thresholds of this validation are not stored in {path}, which "
                 "is no local file.",
             )
@@ -104,8 +102,7 @@ class CalibrationHook(Hook):
             names = [f"{metric.prefix}/{score}" for score in scores]
             found = [name for name in names if name in self._thresholds]
             if not found:
-                runner.logger.log(
-                    logging.WARNING,
+                runner.logger.warning(
                     f"The weights come with no {names[0]!r} from a validation: "
                     f"{type(metric).__name__} reports no scores at a fixed threshold.",
                 )

@@ -6,7 +6,6 @@ wrong checkpoint then reports the numbers of a random head.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -123,8 +122,7 @@ class CheckpointCheckHook(Hook):
                 "dict(type='Pretrained', checkpoint=...) instead."
             )
         if others:
-            runner.logger.log(
-                logging.WARNING,
+            runner.logger.warning(
                 f"{self.source} fills {len(built) - len(others)} of {len(built)} "
                 "weights; these start as the config initializes them: "
                 f"{', '.join(others)}",
@@ -136,8 +134,8 @@ class CheckpointCheckHook(Hook):
         meta = checkpoint["meta"]
         # mmengine would execute this text, which some versions of it have written.
         meta.pop("config", None)
-        runner.logger.log(
-            logging.WARNING if kept else logging.INFO,
+        say = runner.logger.warning if kept else runner.logger.info
+        say(
             f"{self.source} is resumed after epoch {meta['epoch']}, iteration "
             f"{meta['iter']}. The checkpoint decides the weights, the state and the "
             "settings of the optimizer, the schedules and the seed. The config decides "

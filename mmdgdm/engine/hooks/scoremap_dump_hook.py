@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -74,8 +73,7 @@ class ScoremapDumpHook(Hook):
             )
         self._cam_target = targets.pop() if targets else GROUND_TRUTH
         if self._cam_target != GROUND_TRUTH:
-            runner.logger.log(
-                logging.WARNING,
+            runner.logger.warning(
                 f"The stored maps are {self._cam_target!r}, not the ground truth's: "
                 "what tools/eval_scoremaps.py calls GT-known is not GT-known.",
             )
