@@ -22,7 +22,6 @@ from the box and from the last area traced, or the border is traced.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Callable, TypeVar, cast
 
 import numba
@@ -36,7 +35,6 @@ from mmdgdm.evaluation.functional.level_ranks import (
 )
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_Array = NDArray[Any]
 
 
 def _compiled(function: _Function) -> _Function:
@@ -50,61 +48,6 @@ def _compiled(function: _Function) -> _Function:
 def _inlined(function: _Function) -> _Function:
     """The same, as a part of those that call it: handing over arrays takes time."""
     return cast(_Function, numba.njit(inline="always")(function))
-
-
-def _neighbour_groups(is_four: bool) -> NDArray[np.int8]:
-    """One neighbour of each connected group, for each set of a pixel's neighbours.
-
-    Neighbours are numbered clockwise from the east, and bit k stands for neighbour k.
-
-    Args:
-        is_four: Whether pixels connect over their sides alone.
-
-    Returns:
-        (256, 4), filled up with -1.
-    """
-    groups = np.full((256, 4), -1, dtype=np.int8)
-    for bits in range(256):
-        members = [bool(bits >> k & 1) for k in range(8)]
-        # Two sides touch each other over the corner between them.
-        linked = [
-            member or (k % 2 == 1 and not is_four and members[k - 1] and members[k - 7])
-            for k, member in enumerate(members)
-        ]
-        starts = [k for k in range(8) if linked[k] and not linked[k - 1]]
-        place = 0
-        for start in starts or ([0] if all(linked) else []):
-            run: list[int] = []
-            k = start
-            while len(run) < 8 and linked[k % 8]:
-                run.append(k % 8)
-                k += 1
-            touching = [k for k in run if members[k] and not (is_four and k % 2 == 1)]
-            if touching:
-                groups[bits, place] = touching[0]
-                place += 1
-    return groups
-
-
-@cache
-def _ways(row: int) -> tuple[_Array, _Array, _Array]:
-    """From a pixel to its neighbours, in rows of so many pixels.
-
-    Args:
-        row: Pixels of a row of the padded map.
-
-    Returns:
-        (8,) the steps to the neighbours, clockwise from the east; (256, 4), for each
-        set of higher neighbours, the steps to one of each group of the higher ones,
-        filled up with 0; the same for groups of the others, which form holes.
-    """
-    offsets = np.array([1, row + 1, row, row - 1, -1, -row - 1, -row, 1 - row])
-    eight, four = _neighbour_groups(False), _neighbour_groups(True)[::-1]
-    return (
-        offsets,
-        np.where(eight < 0, 0, offsets[eight]),
-        np.where(four < 0, 0, offsets[four]),
-    )
 
 
 # Kinds of an event, added up.
@@ -262,19 +205,18 @@ def _order_events(flat, kinds, steps, is_hole):
 
 
 @_inlined
-def _find(place, steps, labels, nodes, path):
+def _find(place, steps, labels, nodes):
     """The component of a pixel: that of the extremum that its steps lead to."""
-    length = 0
-    while labels[place] < 0:
-        path[length] = place
-        length += 1
-        place += steps[place]
-    root = np.int64(labels[place])
+    end = place
+    while labels[end] < 0:
+        end += steps[end]
+    root = np.int64(labels[end])
     while nodes[root, _PARENT] != root:
         nodes[root, _PARENT] = nodes[nodes[root, _PARENT], _PARENT]
         root = nodes[root, _PARENT]
-    for k in range(length):
-        labels[path[k]] = root
+    while labels[place] < 0:  # the next one that comes by finds it at once
+        labels[place] = root
+        place += steps[place]
     return root
 
 
@@ -458,19 +400,20 @@ def _label_frame(size, width, height):
 
 
 @_compiled
-def _join(place, higher, ways, steps, labels, path, nodes, alive, counts):
-    """Let the components around a saddle meet at it; return theirs, and if any did."""
-    root, has_met = _find(place, steps, labels, nodes, path), False
-    for k in range(4):
-        way = ways[higher[place], k]
-        if way == 0:
-            break
-        gone = _find(place + way, steps, labels, nodes, path)
-        if gone == 0:
-            root, gone = gone, root
-        if gone != root:
-            _merge(nodes, alive, counts, root, gone)
-            has_met = True
+def _join(place, before, stride, offsets, steps, labels, nodes, alive, counts):
+    """Let the components around a saddle meet at it; return theirs, and if any did.
+
+    ``before`` has the bits of the neighbours that come before it.
+    """
+    root, has_met = _find(place, steps, labels, nodes), False
+    for k in range(0, 8, stride):
+        if before >> k & 1:
+            gone = _find(place + offsets[k], steps, labels, nodes)
+            if gone == 0:
+                root, gone = gone, root
+            if gone != root:
+                _merge(nodes, alive, counts, root, gone)
+                has_met = True
     return root, has_met
 
 
@@ -482,11 +425,12 @@ def _sweep(image, sides, is_hole, task, single, boxes):
     ``boxes`` at the wanted levels.
     """
     flat, higher, extents, offsets, limits, maximum = image
-    (kinds, steps, ways), (targets, deltas, wanted) = sides, task
+    (kinds, steps), (targets, deltas, wanted) = sides, task
     multi, row = np.zeros(NUM_LEVELS, np.int64), offsets[2]
     events, starts = _order_events(flat, kinds, steps, is_hole)
     labels = _label_frame(len(flat), limits[0] + 1, limits[1] + 1)
-    path, alone = np.empty(len(flat), np.int32), 0 if is_hole else 1
+    # Holes connect over their sides alone; pixels of a component over corners too.
+    stride, alone = (2, 0) if is_hole else (1, 1)
     size = 1 + (starts[1::_PARTS] - starts[:-1:_PARTS]).sum()  # the extrema
     nodes = np.zeros((size, _COLUMNS), np.int64)
     counts = np.zeros(_OF_RANK + len(deltas) + 1, np.int64)
@@ -500,13 +444,14 @@ def _sweep(image, sides, is_hole, task, single, boxes):
         # A component that lives alone meets none, and its extent is known.
         if counts[_LIVING] > alone:
             for place in events[starts[key + _SADDLE] : starts[key + _OTHER]]:
+                before = 255 - higher[place] if is_hole else higher[place]
                 root, has_met = _join(
-                    place, higher, ways, steps, labels, path, nodes, alive, counts
+                    place, before, stride, offsets, steps, labels, nodes, alive, counts
                 )
                 if _extend(nodes, root, place, row) or has_met:
                     _note_growth(nodes, grown, counts, root, level)
             for place in events[starts[key + _OTHER] : starts[key + _PARTS]]:
-                root = _find(place, steps, labels, nodes, path)
+                root = _find(place, steps, labels, nodes)
                 if _extend(nodes, root, place, row):
                     _note_growth(nodes, grown, counts, root, level)
         if counts[_LIVING] == 1 and not is_hole:
@@ -525,7 +470,7 @@ def _sweep(image, sides, is_hole, task, single, boxes):
 
 
 @_compiled
-def _rank_levels(quantized, targets, deltas, wanted, offsets, eight, four):
+def _rank_levels(quantized, targets, deltas, wanted):
     """The ranks of the largest contour and of all, and the wanted boxes."""
     height, width = quantized.shape
     size = ((height + 2) * (width + 2) + 7) // 8 * 8
@@ -536,13 +481,15 @@ def _rank_levels(quantized, targets, deltas, wanted, offsets, eight, four):
     higher = np.zeros(size, np.uint8)
     _steps(flat, width, height, up, down)
     _kinds(flat, width, height, higher, peaks, pits)
+    row = width + 2
+    offsets = np.array([1, row + 1, row, row - 1, -1, -row - 1, -row, 1 - row])
     image = flat, higher, extents, offsets, (width - 1, height - 1), maximum
     task = targets, deltas, wanted
     ranks = np.zeros((3, NUM_LEVELS), np.int64)
     boxes = np.zeros((NUM_LEVELS, 4), np.int64)
     # Told as a constant, the kind of a sweep would be compiled twice.
     for is_hole in (True, False):
-        sides = (pits, down, four) if is_hole else (peaks, up, eight)
+        sides = (pits, down) if is_hole else (peaks, up)
         best = _sweep(image, sides, is_hole, task, ranks[2], boxes)
         ranks[int(is_hole)] = best
     return ranks[2], np.maximum(ranks[0], ranks[1]), boxes
@@ -574,7 +521,6 @@ def rank_levels_compiled(
         np.ascontiguousarray(targets, dtype=np.int64),
         np.ascontiguousarray(deltas, dtype=np.float64),
         wanted,
-        *_ways(quantized.shape[1] + 2),
     )
     found = boxes[box_levels]
     found[:, 2:] = np.minimum(found[:, 2:] + 1, np.array(quantized.shape[::-1]) - 1)
