@@ -69,31 +69,6 @@ _BORN, _LIVING, _GROWN, _OF_RANK = 0, 1, 2, 3
 
 
 @_compiled
-def _pad(quantized, flat, extents):
-    """Put the map within a frame of -1; find its maximum and the extents."""
-    height, width = quantized.shape
-    rows, columns = np.zeros(height, np.int16), np.zeros(width, np.int16)
-    padded = flat[: (height + 2) * (width + 2)].reshape(height + 2, width + 2)
-    padded[:] = -1
-    for y in range(height):
-        top = np.int16(0)
-        for x in range(width):
-            value = np.int16(quantized[y, x])
-            padded[y + 1, x + 1] = value
-            columns[x] = max(columns[x], value)
-            top = max(top, value)
-        rows[y] = top
-    for side in range(4):
-        line, level = rows if side % 2 else columns, 0
-        for k in range(len(line)):
-            place = k if side < 2 else len(line) - 1 - k
-            while level < line[place]:
-                extents[level, side] = place
-                level += 1
-    return np.int64(rows.max())
-
-
-@_compiled
 def _begins(before, here):
     return np.uint8(here & (not before))
 
@@ -363,17 +338,6 @@ def _extend(nodes, root, place, row):
 
 
 @_compiled
-def _take_all(flat, row, extent, node, level):
-    """Where one component lives, it is all that exceeds the level."""
-    if extent[1] < node[_Y0]:
-        top = (extent[1] + 1) * row + extent[0] + 1
-        while flat[top] <= level:
-            top += 1
-        node[_TOP] = top
-    node[_X0], node[_Y0], node[_X1], node[_Y1] = extent
-
-
-@_compiled
 def _best_rank(nodes, grown, counts, grow, limits, targets, deltas):
     """Rank the boxes that grew; return the best rank of all living components."""
     for root in grown[: counts[_GROWN]]:
@@ -424,13 +388,13 @@ def _sweep(image, sides, is_hole, task, single, boxes):
     Of components, that of the largest contour goes to ``single``, and its box to
     ``boxes`` at the wanted levels.
     """
-    flat, higher, extents, offsets, limits, maximum = image
+    flat, higher, offsets, limits, maximum = image
     (kinds, steps), (targets, deltas, wanted) = sides, task
     multi, row = np.zeros(NUM_LEVELS, np.int64), offsets[2]
     events, starts = _order_events(flat, kinds, steps, is_hole)
     labels = _label_frame(len(flat), limits[0] + 1, limits[1] + 1)
     # Holes connect over their sides alone; pixels of a component over corners too.
-    stride, alone = (2, 0) if is_hole else (1, 1)
+    stride = 2 if is_hole else 1
     size = 1 + (starts[1::_PARTS] - starts[:-1:_PARTS]).sum()  # the extrema
     nodes = np.zeros((size, _COLUMNS), np.int64)
     counts = np.zeros(_OF_RANK + len(deltas) + 1, np.int64)
@@ -441,8 +405,7 @@ def _sweep(image, sides, is_hole, task, single, boxes):
         for place in events[starts[key] : starts[key + 1]]:
             labels[place] = root = _bear(nodes, alive, counts, place, row)
             _note_growth(nodes, grown, counts, root, level)
-        # A component that lives alone meets none, and its extent is known.
-        if counts[_LIVING] > alone:
+        if counts[_LIVING]:
             for place in events[starts[key + _SADDLE] : starts[key + _OTHER]]:
                 before = 255 - higher[place] if is_hole else higher[place]
                 root, has_met = _join(
@@ -454,9 +417,6 @@ def _sweep(image, sides, is_hole, task, single, boxes):
                 root = _find(place, steps, labels, nodes)
                 if _extend(nodes, root, place, row):
                     _note_growth(nodes, grown, counts, root, level)
-        if counts[_LIVING] == 1 and not is_hole:
-            _take_all(flat, row, extents[level], nodes[alive[0]], level)
-            _note_growth(nodes, grown, counts, alive[0], level)
         best = _best_rank(nodes, grown, counts, is_hole, limits, targets, deltas)
         multi[level] = best
         is_open = counts[_OF_RANK + best] < counts[_LIVING] or wanted[level]
@@ -474,8 +434,10 @@ def _rank_levels(quantized, targets, deltas, wanted):
     """The ranks of the largest contour and of all, and the wanted boxes."""
     height, width = quantized.shape
     size = ((height + 2) * (width + 2) + 7) // 8 * 8
-    flat, extents = np.full(size, -1, np.int16), np.zeros((NUM_LEVELS, 4), np.int64)
-    maximum = _pad(quantized, flat, extents)
+    flat = np.full(size, -1, np.int16)
+    padded = flat[: (height + 2) * (width + 2)].reshape(height + 2, width + 2)
+    padded[1:-1, 1:-1] = quantized
+    maximum = np.int64(quantized.max())
     up, down = np.zeros(size, np.int16), np.zeros(size, np.int16)
     peaks, pits = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     higher = np.zeros(size, np.uint8)
@@ -483,7 +445,7 @@ def _rank_levels(quantized, targets, deltas, wanted):
     _kinds(flat, width, height, higher, peaks, pits)
     row = width + 2
     offsets = np.array([1, row + 1, row, row - 1, -1, -row - 1, -row, 1 - row])
-    image = flat, higher, extents, offsets, (width - 1, height - 1), maximum
+    image = flat, higher, offsets, (width - 1, height - 1), maximum
     task = targets, deltas, wanted
     ranks = np.zeros((3, NUM_LEVELS), np.int64)
     boxes = np.zeros((NUM_LEVELS, 4), np.int64)
