@@ -59,13 +59,12 @@ _PARTS = 3
 
 # A component is a row of numbers in `nodes`: its parent, or itself; its place in
 # `alive`; its box, both ends included; a pixel of the uppermost row; twice the area of
-# its contour when it was traced last; the rank of its box; the last level at which that
-# box grew. Row 0 is the outside.
-_PARENT, _SPOT, _X0, _Y0, _X1, _Y1, _TOP, _AREA, _RANK, _SEEN = range(10)
-_COLUMNS = 10
-# In `counts`: how many were born, live, grew at this level; then, how many of each rank
-# live. Plain arrays, since numba counts references to each array of a tuple.
-_BORN, _LIVING, _GROWN, _OF_RANK = 0, 1, 2, 3
+# its contour when it was traced last; the rank of its box. Row 0 is the outside.
+_PARENT, _SPOT, _X0, _Y0, _X1, _Y1, _TOP, _AREA, _RANK = range(9)
+_COLUMNS = 9
+# In `counts`: how many were born, how many live, and how many live of each rank. Plain
+# arrays, since numba counts references to each array of a tuple.
+_BORN, _LIVING, _OF_RANK = 0, 1, 2
 
 
 @_compiled
@@ -276,15 +275,6 @@ def _largest(flat, offsets, nodes, alive, level, is_box_wanted):
     return lead
 
 
-@_inlined
-def _note_growth(nodes, grown, counts, root, level):
-    """Remember that a box has to be ranked again; the outside, 0, has none."""
-    if root > 0 and nodes[root, _SEEN] != level:
-        nodes[root, _SEEN] = level
-        grown[counts[_GROWN]] = root
-        counts[_GROWN] += 1
-
-
 @_compiled
 def _bear(nodes, alive, counts, place, row):
     """Begin a component at an extremum; return its number."""
@@ -294,7 +284,7 @@ def _bear(nodes, alive, counts, place, row):
     node[_PARENT], node[_TOP], node[_AREA], node[_RANK] = born, place, 0, 0
     node[_X0] = node[_X1] = place % row - 1
     node[_Y0] = node[_Y1] = place // row - 1
-    node[_SPOT], node[_SEEN] = counts[_LIVING], -1
+    node[_SPOT] = counts[_LIVING]
     alive[counts[_LIVING]] = born
     counts[_LIVING] += 1
     counts[_OF_RANK] += 1
@@ -338,19 +328,12 @@ def _extend(nodes, root, place, row):
 
 
 @_compiled
-def _best_rank(nodes, grown, counts, grow, limits, targets, deltas):
-    """Rank the boxes that grew; return the best rank of all living components."""
-    for root in grown[: counts[_GROWN]]:
-        if nodes[root, _PARENT] == root:
-            rank = _rank(nodes[root], grow, limits, targets, deltas)
-            counts[_OF_RANK + nodes[root, _RANK]] -= 1
-            counts[_OF_RANK + rank] += 1
-            nodes[root, _RANK] = rank
-    counts[_GROWN] = 0
-    best = len(deltas)
-    while best > 0 and counts[_OF_RANK + best] == 0:
-        best -= 1
-    return best
+def _rank_again(nodes, counts, root, grow, limits, targets, deltas):
+    """Rank a box that grew; the outside, 0, has none."""
+    if root > 0:
+        counts[_OF_RANK + nodes[root, _RANK]] -= 1
+        nodes[root, _RANK] = _rank(nodes[root], grow, limits, targets, deltas)
+        counts[_OF_RANK + nodes[root, _RANK]] += 1
 
 
 @_compiled
@@ -398,13 +381,13 @@ def _sweep(image, sides, is_hole, task, single, boxes):
     size = 1 + (starts[1::_PARTS] - starts[:-1:_PARTS]).sum()  # the extrema
     nodes = np.zeros((size, _COLUMNS), np.int64)
     counts = np.zeros(_OF_RANK + len(deltas) + 1, np.int64)
-    alive, grown = np.empty(size, np.int64), np.empty(size, np.int64)
+    alive = np.empty(size, np.int64)
     for turn in range(maximum):
         level = turn if is_hole else maximum - turn - 1
         key = _PARTS * (turn if is_hole else NUM_LEVELS - 1 - maximum + turn)
         for place in events[starts[key] : starts[key + 1]]:
             labels[place] = root = _bear(nodes, alive, counts, place, row)
-            _note_growth(nodes, grown, counts, root, level)
+            _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
         if counts[_LIVING]:
             for place in events[starts[key + _SADDLE] : starts[key + _OTHER]]:
                 before = 255 - higher[place] if is_hole else higher[place]
@@ -412,12 +395,14 @@ def _sweep(image, sides, is_hole, task, single, boxes):
                     place, before, stride, offsets, steps, labels, nodes, alive, counts
                 )
                 if _extend(nodes, root, place, row) or has_met:
-                    _note_growth(nodes, grown, counts, root, level)
+                    _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
             for place in events[starts[key + _OTHER] : starts[key + _PARTS]]:
                 root = _find(place, steps, labels, nodes)
                 if _extend(nodes, root, place, row):
-                    _note_growth(nodes, grown, counts, root, level)
-        best = _best_rank(nodes, grown, counts, is_hole, limits, targets, deltas)
+                    _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
+        best = len(deltas)
+        while best > 0 and counts[_OF_RANK + best] == 0:
+            best -= 1
         multi[level] = best
         is_open = counts[_OF_RANK + best] < counts[_LIVING] or wanted[level]
         if is_open and not is_hole:
