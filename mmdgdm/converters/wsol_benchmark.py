@@ -12,11 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from torch import Tensor
 
-from mmdgdm.converters.names import (
-    Conversion,
-    convert_names,
-    make_head,
-)
+from mmdgdm.converters.names import Conversion, convert_names
 from mmdgdm.converters.torchvision import VGG16_CONVS, VGG16_TARGETS
 from mmdgdm.errors import CheckpointError
 from mmdgdm.utils.argument_checks import check_choice
@@ -165,7 +161,6 @@ def convert_wsol_benchmark(arch: str, state_dict: Mapping[str, Tensor]) -> Conve
             (r"^classifier_B\.", "head.branch_b."),
             *layout.rules,
         ]
-    head = make_head(state_dict, bias, in_channels=layout.in_channels, head=head_type)
 
     def rename(name: str) -> Optional[str]:
         if layout.method == "spg" and name.startswith(_SPG_GUIDES):
@@ -178,5 +173,10 @@ def convert_wsol_benchmark(arch: str, state_dict: Mapping[str, Tensor]) -> Conve
 
     what = f"the WSOL benchmark's {arch} ({layout.method.upper()})"
     return convert_names(
-        state_dict, rename, backbone=layout.backbone, head=head, what=what
+        state_dict,
+        rename,
+        backbone=layout.backbone,
+        head={"type": head_type, "in_channels": layout.in_channels},
+        bias=bias,
+        what=what,
     )

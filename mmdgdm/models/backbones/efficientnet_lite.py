@@ -30,7 +30,7 @@ _BLOCKS = [
 _ARCHS = {"lite0": (1.0, 1.0, 224), "lite1": (1.0, 1.1, 240), "lite2": (1.1, 1.2, 260)}
 
 
-def _layer_settings(arch: str) -> list[list[list[int]]]:
+def layer_settings(arch: str) -> list[list[list[int]]]:
     """Rows for the parent: kernel size, channels, 0, stride, expansion, block type."""
     width, depth, _ = _ARCHS[arch]
     stages = [[[3, 32, 0, 2, 0, -1]]]
@@ -137,7 +137,7 @@ class EfficientNetLite(SizedBackbone, EfficientNet):
         check_choice("arch", arch, self.arch_settings)
         check_choice("output_stride", output_stride, sorted(_UNSTRIDED_STAGES))
         # The parent looks its table up by the first letter of ``arch``.
-        self.layer_settings = {"l": _layer_settings(arch)}
+        self.layer_settings = {"l": layer_settings(arch)}
         options = drop_agreed(kwargs, _DECIDED)
         super().__init__(
             arch=arch,
