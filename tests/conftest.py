@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Callable, NamedTuple
 
 import pytest
 
@@ -39,3 +40,22 @@ def forget_default_scope() -> Iterator[None]:
         from mmengine.registry import DefaultScope
 
         DefaultScope._instance_dict.clear()
+
+
+class ScoresAndMaps(NamedTuple):
+    """What a head makes of its features."""
+
+    score: Any
+    cam: Any
+
+
+@pytest.fixture(scope="session")
+def scores_and_maps() -> Callable[..., ScoresAndMaps]:
+    """Class scores and maps of a head, of all classes or of the given labels."""
+
+    def compute(head: Any, feats: Any, labels: Any = None) -> ScoresAndMaps:
+        embedded = head.embed(feats)
+        scores = head.scores(embedded).float()
+        return ScoresAndMaps(scores, head.maps(embedded, labels))
+
+    return compute

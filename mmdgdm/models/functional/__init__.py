@@ -1,12 +1,10 @@
 """The mathematics of the attention guided layers, as pure functions."""
 
 from mmdgdm.models.functional.attention import apply_masks, keep_mean, wide_dtype
-from mmdgdm.models.functional.background_loss import background_share
-from mmdgdm.models.functional.cagd import channel_attention, channel_mask, num_kept
+from mmdgdm.models.functional.cagd import channel_attention, channel_mask
 from mmdgdm.models.functional.sagd import (
     BACKGROUND_RULES,
     background_region,
-    block_side,
     discriminative_region,
     draw_mask,
     drop_mask,
@@ -19,8 +17,6 @@ __all__ = [
     "BACKGROUND_RULES",
     "apply_masks",
     "background_region",
-    "background_share",
-    "block_side",
     "channel_attention",
     "channel_mask",
     "discriminative_region",
@@ -28,7 +24,6 @@ __all__ = [
     "drop_mask",
     "importance_map",
     "keep_mean",
-    "num_kept",
     "otsu_threshold",
     "spatial_attention",
     "wide_dtype",

@@ -1,9 +1,4 @@
-"""Channel attention guided dropout: attention and mask.
-
-Source: Yin et al., Dual-attention Guided Dropblock Module for Weakly Supervised
-Object Localization, ICPR 2020 (arXiv 2003.04719), with the dropout rule of
-Gomez et al., Learning Sparse Networks Using Targeted Dropout (arXiv 1905.13678).
-"""
+"""Channel attention guided dropout: attention and mask; its layer names sources."""
 
 from __future__ import annotations
 
@@ -28,24 +23,6 @@ def channel_attention(feat: Tensor) -> Tensor:
     return feat.mean(dim=(2, 3), dtype=wide_dtype(feat.dtype))
 
 
-def num_kept(keep_ratio: float, channels: int) -> int:
-    r"""Number of channels that always pass, :math:`\lceil r C \rceil`.
-
-    Args:
-        keep_ratio: Share of the channels, in [0, 1].
-        channels: Number of channels C.
-
-    Returns:
-        An integer in [0, C].
-
-    Example:
-        >>> num_kept(0.75, 10), num_kept(0.1, 30), num_kept(0.0, 8)
-        (8, 3, 0)
-    """
-    # 0.1 * 30 is 3.0000000000000004 in binary: the slack keeps it at 3.
-    return min(channels, math.ceil(keep_ratio * channels - 1e-9))
-
-
 def channel_mask(
     attention: Tensor,
     keep_ratio: float,
@@ -56,7 +33,7 @@ def channel_mask(
 ) -> Tensor:
     r"""Draw a mask that drops weak channels and never the strongest ones.
 
-    Per sample the K = :func:`num_kept` channels of largest :math:`|a|` always
+    Per sample the K = ceil(``keep_ratio`` * C) channels of largest :math:`|a|` always
     pass; each other one is dropped with probability ``drop_prob``, independently
     of all others.
 
@@ -76,7 +53,9 @@ def channel_mask(
         The mask, (N, C), in the dtype of ``attention``; it carries no gradient.
     """
     attention = attention.detach()
-    kept = num_kept(keep_ratio, attention.shape[1])
+    channels = attention.shape[1]
+    # 0.1 * 30 is 3.0000000000000004 in binary: the slack keeps it at 3.
+    kept = min(channels, math.ceil(keep_ratio * channels - 1e-9))
     strongest = attention.abs().topk(kept, dim=1).indices
     survives = torch.rand_like(attention) >= drop_prob
     mask = survives.to(attention.dtype)

@@ -48,28 +48,6 @@ class View(NamedTuple):
     flip_direction: Optional[str] = None
 
 
-def unflip(cam: Tensor, flip_direction: Optional[str]) -> Tensor:
-    """Turn the map of a flipped view upright.
-
-    Args:
-        cam: (K, h, w).
-        flip_direction: As in :class:`View`.
-
-    Returns:
-        (K, h, w).
-
-    Raises:
-        DataError: If the direction is unknown.
-    """
-    if flip_direction not in _FLIPPED_DIMS:
-        raise DataError(
-            "Expected `flip_direction` to be None, 'horizontal', 'vertical' or "
-            f"'diagonal', but got {flip_direction!r}."
-        )
-    dims = _FLIPPED_DIMS[flip_direction]
-    return cam.flip(dims) if dims else cam
-
-
 @functools.lru_cache(maxsize=256)
 @torch.inference_mode(False)
 def axis_weights(size: int, length: int, *, start: float, end: float) -> Tensor:
@@ -98,29 +76,6 @@ def axis_weights(size: int, length: int, *, start: float, end: float) -> Tensor:
     return ((1 - distance).clamp(min=0) * inside[:, None]).float()
 
 
-def fused_size(
-    sizes: Sequence[tuple[int, int]], views: Sequence[View]
-) -> tuple[int, int]:
-    """The smallest grid of the image on which no view loses resolution.
-
-    Args:
-        sizes: (h, w) of each view's map.
-        views: The views.
-
-    Returns:
-        (H, W).
-    """
-
-    def cells(size: int, share: float) -> int:
-        return math.ceil(round(size / share, _DIGITS))
-
-    pairs = list(zip(sizes, views))
-    return (
-        max(cells(h, view.window[3] - view.window[1]) for (h, _), view in pairs),
-        max(cells(w, view.window[2] - view.window[0]) for (_, w), view in pairs),
-    )
-
-
 def fuse_views(cams: Sequence[Tensor], views: Sequence[View]) -> Tensor:
     """Average the maps of several views in the frame of the image.
 
@@ -134,10 +89,15 @@ def fuse_views(cams: Sequence[Tensor], views: Sequence[View]) -> Tensor:
 
     Raises:
         DataError: If there is no view, the numbers of maps differ, a window is no
-            part of the image, or a place of the image is in no window.
+            part of the image, a place of the image is in no window, or a direction is
+            unknown.
     """
     _check_views(cams, views)
-    height, width = fused_size([(cam.shape[1], cam.shape[2]) for cam in cams], views)
+    height = width = 1
+    for cam, view in zip(cams, views):
+        x0, y0, x1, y1 = view.window
+        height = max(height, math.ceil(round(cam.shape[1] / (y1 - y0), _DIGITS)))
+        width = max(width, math.ceil(round(cam.shape[2] / (x1 - x0), _DIGITS)))
     total = cams[0].new_zeros(cams[0].shape[0], height, width)
     count = cams[0].new_zeros(height, width)
     for cam, view in zip(cams, views):
@@ -146,7 +106,7 @@ def fuse_views(cams: Sequence[Tensor], views: Sequence[View]) -> Tensor:
         columns = axis_weights(cam.shape[2], width, start=x0, end=x1).to(cam)
         # Mixed precision would round maps that thresholds are to be read from.
         with torch.autocast(cam.device.type, enabled=False):
-            total += rows @ unflip(cam, view.flip_direction) @ columns.T
+            total += rows @ cam.flip(_FLIPPED_DIMS[view.flip_direction]) @ columns.T
         count += torch.outer(rows.sum(1).round(), columns.sum(1).round())
     uncovered = int((count == 0).sum())
     if uncovered:
@@ -176,4 +136,9 @@ def _check_views(cams: Sequence[Tensor], views: Sequence[View]) -> None:
             raise DataError(
                 "Expected `window` to be shares x0 < x1 and y0 < y1 in [0, 1], but "
                 f"got {view.window}."
+            )
+        if view.flip_direction not in _FLIPPED_DIMS:
+            raise DataError(
+                "Expected `flip_direction` to be None, 'horizontal', 'vertical' or "
+                f"'diagonal', but got {view.flip_direction!r}."
             )

@@ -1,18 +1,9 @@
 """Spatial attention guided dropblock: regions, maps and masks.
 
-Source: Yin et al., Dual-attention Guided Dropblock Module for Weakly Supervised
-Object Localization, ICPR 2020 (arXiv 2003.04719). The choice between drop mask
-and importance map is that of Choe and Shim, Attention-based Dropout Layer
-(arXiv 1908.10028); contiguous blocks are those of Ghiasi et al., DropBlock
-(arXiv 1810.12890).
-
 A *map* below is a tensor of shape (N, 1, H, W).
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Union
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -36,48 +27,6 @@ def spatial_attention(feat: Tensor) -> Tensor:
     return feat.mean(dim=1, keepdim=True, dtype=wide_dtype(feat.dtype))
 
 
-def block_side(block_size: Union[int, float], size: Sequence[int]) -> int:
-    """Side of the blocks in pixels of a map.
-
-    Args:
-        block_size: A whole number of pixels, or a share of the map's shorter side.
-        size: Height and width of the map.
-
-    Returns:
-        ``block_size`` itself if it is an int, else the share of the shorter side,
-        rounded half up, and at least 1.
-
-    Example:
-        >>> block_side(3, (14, 14)), block_side(0.2, (14, 28)), block_side(0.01, (8, 8))
-        (3, 3, 1)
-    """
-    if isinstance(block_size, int):
-        return block_size
-    return max(1, int(block_size * min(size) + 0.5))
-
-
-def grow_blocks(region: Tensor, block_size: int) -> Tensor:
-    """Grow every pixel of a region to a square block around it.
-
-    The block of a pixel at (y, x) covers the rows y - (b - 1) // 2 to y + b // 2
-    and the same columns: centred for odd b, one further down and right for even
-    b. Blocks end at the frame.
-
-    Args:
-        region: Boolean map.
-        block_size: Side b of the block in pixels of the map.
-
-    Returns:
-        Boolean map of the union of all blocks.
-    """
-    if block_size == 1:
-        return region
-    # A place is covered by the seeds up to b // 2 before it and (b - 1) // 2 after.
-    before, after = block_size // 2, (block_size - 1) // 2
-    padded = F.pad(region.to(torch.float32), (before, after, before, after))
-    return F.max_pool2d(padded, block_size, stride=1) > 0
-
-
 def discriminative_region(
     attention: Tensor,
     drop_threshold: float,
@@ -88,14 +37,15 @@ def discriminative_region(
     r"""Mark what the classifier leans on most, as contiguous blocks.
 
     :math:`D = \{ s \ge t \, s_{max} \}`, with :math:`s_{max}` the maximum of the
-    sample, each pixel grown by :func:`grow_blocks`. A sample with
-    :math:`s_{max} \le 0` has no positive response that a share of its maximum
-    could single out: its region is empty.
+    sample, each pixel grown to a block: from (y, x) to the rows y - (b - 1) // 2 to
+    y + b // 2 and the same columns, centred for an odd side b. Blocks end at the frame.
+    A sample with :math:`s_{max} \le 0` has no positive response that a share of its
+    maximum could single out: its region is empty.
 
     Args:
         attention: Map s.
         drop_threshold: t, a share of the maximum.
-        block_size: Side of the blocks in pixels of the map.
+        block_size: Side b of the blocks in pixels of the map.
         seed_prob: Probability that a pixel of the ungrown region seeds a block;
             1 takes the region whole.
 
@@ -106,7 +56,12 @@ def discriminative_region(
     region = (attention >= drop_threshold * peak) & (peak > 0)
     if seed_prob < 1.0:
         region = region & (torch.rand_like(attention) < seed_prob)
-    return grow_blocks(region, block_size)
+    if block_size == 1:
+        return region
+    # A place is covered by the seeds up to b // 2 before it and (b - 1) // 2 after.
+    before, after = block_size // 2, (block_size - 1) // 2
+    padded = F.pad(region.to(torch.float32), (before, after, before, after))
+    return F.max_pool2d(padded, block_size, stride=1) > 0
 
 
 def otsu_threshold(attention: Tensor) -> Tensor:

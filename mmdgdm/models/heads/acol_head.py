@@ -10,7 +10,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmdgdm.models.functional.self_guidance import min_max
-from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map, hard_labels
+from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_positive_int, check_share
 
@@ -117,15 +117,10 @@ class ACoLHead(ConvHead):
     ) -> dict:
         """Losses of both branches.
 
-        Args:
-            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
-            data_samples: Samples with ``gt_label``.
-            **kwargs: Passed on to the loss.
-
         Returns:
             ``loss_a`` and ``loss_b``, and branch A's accuracy if ``cal_acc``.
         """
-        labels = hard_labels(data_samples, type(self).__name__)
+        labels = self.hard_labels(data_samples)
         embedded = self.embed(feats)
         attention = min_max(_chosen(embedded.maps_a, labels).detach())
         scores_b = self.branch_b(self._erase(embedded.feat, attention)).mean((2, 3))

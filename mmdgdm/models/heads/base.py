@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import torch
 from mmpretrain.models.heads import ClsHead
@@ -13,18 +13,6 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError, DataError
-
-
-class CAMOutput(NamedTuple):
-    """Scores and maps of a batch.
-
-    Attributes:
-        score: Class scores before the softmax, (N, num_classes).
-        cam: Class activation maps, (N, K, H, W), not normalised.
-    """
-
-    score: Tensor
-    cam: Tensor
 
 
 def check_map(feat: Any, channels: int, *, owner: str) -> Tensor:
@@ -127,22 +115,6 @@ class CAMHead:
     def maps(self, embedded: Any, labels: Optional[Tensor]) -> Tensor:
         """Maps (N, K, H, W) float32 of labels (N, K), or of all classes."""
 
-    def forward_cam(
-        self, feats: Sequence[Tensor], labels: Optional[Tensor] = None
-    ) -> CAMOutput:
-        """Compute scores and maps in one pass.
-
-        Args:
-            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
-            labels: Classes whose maps are wanted, (N, K) int64; ``None`` for all
-                classes.
-
-        Returns:
-            Scores (N, num_classes) and maps (N, K, H, W), float32.
-        """
-        embedded = self.embed(feats)
-        return CAMOutput(self.scores(embedded).float(), self.maps(embedded, labels))
-
     def predict(
         self,
         feats: Sequence[Tensor],
@@ -244,42 +216,28 @@ class ConvHead(CAMHead, ClsHead):
     """Base of the heads whose convolutions make class maps, and these the scores."""
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
-        """Class scores before the softmax.
-
-        Args:
-            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
-
-        Returns:
-            (N, num_classes).
-        """
+        """Class scores before the softmax, (N, num_classes)."""
         return self.scores(self.embed(feats))
 
+    def hard_labels(self, data_samples: Sequence[DataSample]) -> Tensor:
+        """Labels (N,) of a training batch, whose true classes' maps are looked at.
 
-def hard_labels(data_samples: Sequence[DataSample], owner: str) -> Tensor:
-    """Labels of a training batch, for heads that look at the true class's map.
-
-    Args:
-        data_samples: Samples with ``gt_label``.
-        owner: The head's name, for the message.
-
-    Returns:
-        (N,) int64.
-
-    Raises:
-        ConfigError: If labels were mixed, as by CutMix.
-        DataError: If a sample carries no label, or several.
-    """
-    if any("gt_score" in sample for sample in data_samples):
-        raise ConfigError(
-            f"Expected {owner} to be trained with one class per image, but got soft "
-            "labels: leave `augments` out of `train_cfg`."
-        )
-    for sample in data_samples:
-        label = sample.get("gt_label")
-        if label is None or label.numel() != 1:
-            raise DataError(
-                f"Expected `gt_label` to hold one class for {owner}, but got "
-                f"{None if label is None else label.tolist()} for "
-                f"{sample.get('img_path')!r}."
+        Raises:
+            ConfigError: If labels were mixed, as by CutMix.
+            DataError: If a sample carries no label, or several.
+        """
+        owner = type(self).__name__
+        if any("gt_score" in sample for sample in data_samples):
+            raise ConfigError(
+                f"Expected {owner} to be trained with one class per image, but got "
+                "soft labels: leave `augments` out of `train_cfg`."
             )
-    return torch.cat([sample.gt_label for sample in data_samples])
+        for sample in data_samples:
+            label = sample.get("gt_label")
+            if label is None or label.numel() != 1:
+                raise DataError(
+                    f"Expected `gt_label` to hold one class for {owner}, but got "
+                    f"{None if label is None else label.tolist()} for "
+                    f"{sample.get('img_path')!r}."
+                )
+        return torch.cat([sample.gt_label for sample in data_samples])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional.self_guidance import min_max, seed_loss, seed_mask
-from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map, hard_labels
+from mmdgdm.models.heads.base import ConvHead, apply_branch, check_map
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_positive_int
 
@@ -156,16 +156,11 @@ class SPGHead(ConvHead):
     ) -> dict:
         """Loss of the scores and of the three guided outputs.
 
-        Args:
-            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
-            data_samples: Samples with ``gt_label``.
-            **kwargs: Passed on to the loss of the scores.
-
         Returns:
             ``loss_cls``, ``loss_b2``, ``loss_b1``, ``loss_c``, and the accuracy if
             ``cal_acc``.
         """
-        labels = hard_labels(data_samples, type(self).__name__)
+        labels = self.hard_labels(data_samples)
         embedded = self.embed(feats)
         losses = self._get_loss(self.scores(embedded), data_samples, **kwargs)
         losses["loss_cls"] = losses.pop("loss")

@@ -105,14 +105,7 @@ class WSOLHead(CAMHead, LinearClsHead):
         return losses
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
-        """Average the last feature map over places.
-
-        Args:
-            feats: Maps of the backbone's or neck's stages, (N, C, H, W) each.
-
-        Returns:
-            The pooled features, (N, C).
-        """
+        """The means of the last feature map over places, (N, C)."""
         return self.embed(feats).mean(dim=(2, 3))
 
     def embed(self, feats: Sequence[Tensor]) -> Tensor:

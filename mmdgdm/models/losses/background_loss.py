@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mmdgdm.models.functional import BACKGROUND_RULES, background_share
+from mmdgdm.models.functional import (
+    BACKGROUND_RULES,
+    background_region,
+    spatial_attention,
+    wide_dtype,
+)
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice, check_non_negative, check_share
 
@@ -13,11 +18,17 @@ from mmdgdm.utils.argument_checks import check_choice, check_non_negative, check
 class BackgroundLoss(nn.Module):
     r"""Punishes the part of a class's map that lies on the background.
 
-    ``loss_weight`` times the mean over samples of the share of the true class's map
-    that lies where the spatial attention is low
-    (:func:`mmdgdm.models.functional.background_share`). Erasing what is discriminative
-    spreads maps, over the object and beyond; this holds them back where nothing
-    responds. Labels of images are all it needs, and testing is not changed. The
+    ``loss_weight`` times the mean over samples of the share of the true class's map M
+    that lies on the background B, where the spatial attention is low
+    (:func:`mmdgdm.models.functional.background_region`):
+
+    .. math:: \sum_{B} (M - M_{min}) \Big/ \sum_{H, W} (M - M_{min})
+
+    A constant map has the share 0. Neither the minimum nor the attention passes on a
+    gradient: places of the background are drawn towards the least response of the map,
+    and features are not changed so as to move the border. Erasing what is
+    discriminative spreads maps, over the object and beyond; this holds them back where
+    nothing responds. Labels of images are all it needs, and testing is not changed. The
     attention is that of the features which the head receives; places erased before
     pass on no gradient. Objects that fill most of the image may have parts below the
     threshold.
@@ -63,12 +74,18 @@ class BackgroundLoss(nn.Module):
             feat: The features that they are made from, (N, C, H, W).
 
         Returns:
-            The loss, a scalar.
+            The loss, a scalar, in float32 for half precision input.
         """
-        shares = background_share(
-            maps, feat, bg_threshold=self.bg_threshold, bg_rule=self.bg_rule
-        )
-        return self.loss_weight * shares.mean()
+        maps = maps.to(wide_dtype(maps.dtype))
+        attention = spatial_attention(feat.detach())
+        background = background_region(
+            attention, self.bg_threshold, bg_rule=self.bg_rule
+        )[:, 0]
+        raised = maps - maps.detach().amin(dim=(1, 2), keepdim=True)
+        total = raised.sum(dim=(1, 2))
+        constant = total.detach() <= 0
+        share = (raised * background).sum(dim=(1, 2)) / total.masked_fill(constant, 1.0)
+        return self.loss_weight * share.masked_fill(constant, 0.0).mean()
 
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""

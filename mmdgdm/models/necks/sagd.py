@@ -11,7 +11,6 @@ from mmdgdm.errors import ConfigError
 from mmdgdm.models.functional import (
     BACKGROUND_RULES,
     background_region,
-    block_side,
     discriminative_region,
     draw_mask,
     drop_mask,
@@ -127,7 +126,9 @@ class SAGD(AttentionDropout):
         """
         attention = spatial_attention(feat.detach() if self.detach else feat)
         height, width = feat.shape[2:]
-        side = block_side(self.block_size, (height, width))
+        side = self.block_size
+        if not isinstance(side, int):  # a share, rounded half up
+            side = max(1, int(side * min(height, width) + 0.5))
         if (side + 1) // 2 >= max(height, width):
             raise ConfigError(
                 f"Blocks of {side} x {side} pixels cover a map of {height} x {width} "

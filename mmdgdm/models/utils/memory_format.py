@@ -23,16 +23,12 @@ def to_channels_last(model: nn.Module) -> None:
     """
     model.to(memory_format=torch.channels_last)
     for module in model.modules():
-        if isinstance(module, nn.Conv2d) and _is_unsafe(module):
+        if (
+            isinstance(module, nn.Conv2d)
+            and module.kernel_size == (1, 1)
+            and max(module.stride) > 1
+            and module.in_channels // module.groups < _CHANNEL_BLOCK
+        ):
             # A copy: to torch a 1 x 1 kernel is contiguous either way.
             data = module.weight.data
             module.weight.data = data.clone(memory_format=torch.contiguous_format)
-
-
-def _is_unsafe(conv: nn.Conv2d) -> bool:
-    channels = conv.in_channels // conv.groups
-    return (
-        conv.kernel_size == (1, 1)
-        and max(conv.stride) > 1
-        and channels < _CHANNEL_BLOCK
-    )

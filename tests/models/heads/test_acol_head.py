@@ -53,24 +53,24 @@ def test_losses_are_those_of_both_branches(head, feats):
     assert set(found) == {"loss_a", "loss_b"}
 
 
-def test_maps_are_the_larger_of_both_branches(head, feats):
+def test_maps_are_the_larger_of_both_branches(head, feats, scores_and_maps):
     labels = torch.tensor([[2, 0], [1, 1]])
-    score, cam = head.eval().forward_cam(feats, labels)
+    score, cam = scores_and_maps(head.eval(), feats, labels)
     for n, row in enumerate(labels.tolist()):
         for k, label in enumerate(row):
             map_a, map_b = branches(head, feats[0][n], label)
             expected = torch.maximum(stretched(map_a[label]), stretched(map_b[label]))
             assert torch.allclose(cam[n, k], expected, atol=1e-6)
             assert torch.allclose(score[n], map_a.mean((1, 2)), atol=1e-6)
-    every = head.forward_cam(feats).cam
+    every = scores_and_maps(head, feats).cam
     assert every.shape == (2, 3, 3, 4)
     assert torch.allclose(every[0, 2], cam[0, 0], atol=1e-6)
 
 
-def test_predictions_carry_scores_and_maps(head, feats):
+def test_predictions_carry_scores_and_maps(head, feats, scores_and_maps):
     out = head.eval().predict(feats, samples(1, 2))
     assert out[0].cam_labels[0] == 1
-    expected = head.forward_cam(feats, out[0].cam_labels.expand(2, -1)).cam[0]
+    expected = scores_and_maps(head, feats, out[0].cam_labels.expand(2, -1)).cam[0]
     assert torch.allclose(out[0].cam, expected, atol=1e-6)
     assert out[1].pred_label == head(feats)[1].argmax()
 
@@ -97,11 +97,11 @@ def test_a_missing_or_second_label_is_refused(head, feats, labels):
 
 
 @torch.no_grad()
-def test_mixed_precision_changes_no_map(head, feats):
+def test_mixed_precision_changes_no_map(head, feats, scores_and_maps):
     head.eval()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        score, cam = head.forward_cam(feats)
-    exact = head.forward_cam(feats)
+        score, cam = scores_and_maps(head, feats)
+    exact = scores_and_maps(head, feats)
     assert torch.equal(cam, exact.cam)
     assert torch.equal(score, exact.score)
 
@@ -114,7 +114,7 @@ def test_attention_at_the_threshold_is_erased(head):
 
 
 @torch.no_grad()
-def test_losses_and_maps_by_hand():
+def test_losses_and_maps_by_hand(scores_and_maps):
     head = ACoLHead(2, 1, mid_channels=1, erase_threshold=0.5)
     for branch, weights in ((head.branch_a, (1.0, -1.0)), (head.branch_b, (2.0, 3.0))):
         for conv in branch[::2]:
@@ -131,7 +131,7 @@ def test_losses_and_maps_by_hand():
         for name, scores in (("loss_a", (1.75, -1.75)), ("loss_b", score_b)):
             expected = math.log(sum(map(math.exp, scores))) - scores[label]
             assert float(losses[name]) == pytest.approx(expected)
-    cam = head.forward_cam(feats).cam
+    cam = scores_and_maps(head, feats).cam
     assert cam.flatten(2).tolist() == [[[0, 1, 0.5, 1], [1, 0.75, 0.5, 1]]]
 
 

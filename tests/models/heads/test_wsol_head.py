@@ -38,12 +38,12 @@ def textbook_cam(head, feat, k):
     return cam
 
 
-def test_hand_sized_example():
+def test_hand_sized_example(scores_and_maps):
     head = WSOLHead(num_classes=2, in_channels=2)
     head.fc.weight.data = torch.tensor([[1.0, -1.0], [2.0, 0.5]])
     head.fc.bias.data = torch.tensor([10.0, 0.0])
     feat = torch.tensor([[[[1.0, 3.0]], [[2.0, 0.0]]]])
-    score, cam = head.forward_cam((feat,))
+    score, cam = scores_and_maps(head, (feat,))
     assert cam.tolist() == [[[[-1, 3]], [[3, 6]]]]
     assert score.tolist() == [[11, 4.5]]
 
@@ -56,25 +56,25 @@ def test_scores_are_those_of_pooling_and_linear_head(head, feats):
 
 
 @torch.no_grad()
-def test_all_maps_are_the_textbooks(head, feats):
-    cam = head.forward_cam(feats).cam
+def test_all_maps_are_the_textbooks(head, feats, scores_and_maps):
+    cam = scores_and_maps(head, feats).cam
     assert cam.shape == (3, 6, 4, 7)
     for k in range(6):
         assert torch.allclose(cam[:, k], textbook_cam(head, feats[-1], k), atol=1e-5)
 
 
 @torch.no_grad()
-def test_only_the_classes_asked_for(head, feats):
+def test_only_the_classes_asked_for(head, feats, scores_and_maps):
     labels = torch.tensor([[5, 0], [1, 1], [2, 4]])
-    cam = head.forward_cam(feats, labels).cam
-    full = head.forward_cam(feats).cam
+    cam = scores_and_maps(head, feats, labels).cam
+    full = scores_and_maps(head, feats).cam
     expected = torch.stack([full[i, row] for i, row in enumerate(labels)])
     assert torch.allclose(cam, expected, atol=1e-6)
 
 
 @torch.no_grad()
-def test_the_score_is_bias_plus_mean_of_the_map(head, feats):
-    score, cam = head.forward_cam(feats)
+def test_the_score_is_bias_plus_mean_of_the_map(head, feats, scores_and_maps):
+    score, cam = scores_and_maps(head, feats)
     assert torch.allclose(score, cam.mean((2, 3)) + head.fc.bias, atol=1e-5)
 
 
@@ -88,13 +88,13 @@ def sample(label=None):
 
 
 @torch.no_grad()
-def test_predict_keeps_ground_truth_and_top_classes_once(feats):
+def test_predict_keeps_ground_truth_and_top_classes_once(feats, scores_and_maps):
     head = WSOLHead(6, 5, cam_targets=("gt", "top2"))
     head.fc.bias.data = torch.tensor([9.0, 8, 0, 0, 0, 0])
     out = head.predict(feats, [sample(4), sample(1), sample()])
     assert [s.cam_labels.tolist() for s in out] == [[4, 0, 1], [1, 0], [0, 1]]
     assert [tuple(s.cam.shape) for s in out] == [(3, 4, 7), (2, 4, 7), (2, 4, 7)]
-    full = head.forward_cam(feats).cam
+    full = scores_and_maps(head, feats).cam
     for i, s in enumerate(out):
         assert torch.allclose(s.cam, full[i, s.cam_labels], atol=1e-6)
 
@@ -115,10 +115,12 @@ def test_predict_without_samples_maps_the_best_class(head, feats):
 
 @torch.no_grad()
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_mixed_precision_changes_no_map_and_no_score(head, feats, dtype):
-    exact = head.eval().forward_cam(feats)
+def test_mixed_precision_changes_no_map_and_no_score(
+    head, feats, dtype, scores_and_maps
+):
+    exact = scores_and_maps(head.eval(), feats)
     with torch.autocast("cpu", dtype=dtype):
-        score, cam = head.forward_cam(feats)
+        score, cam = scores_and_maps(head, feats)
         predicted = head.predict(feats)
     assert torch.equal(cam, exact.cam)
     assert torch.equal(score, exact.score)
@@ -139,10 +141,12 @@ def test_scores_that_half_precision_would_round_together_keep_their_order(feats)
 
 
 @torch.no_grad()
-def test_features_of_half_precision_give_maps_and_scores_of_float32(head, feats):
+def test_features_of_half_precision_give_maps_and_scores_of_float32(
+    head, feats, scores_and_maps
+):
     half = tuple(feat.bfloat16() for feat in feats)
-    expected = head.eval().forward_cam(tuple(feat.float() for feat in half))
-    found = head.forward_cam(half)
+    expected = scores_and_maps(head.eval(), tuple(feat.float() for feat in half))
+    found = scores_and_maps(head, half)
     assert torch.equal(found.score, expected.score)
     assert torch.equal(found.cam, expected.cam)
     assert head.bfloat16().predict(half)[0].pred_score.dtype == torch.float32
@@ -155,14 +159,14 @@ def test_loss_is_cross_entropy(head, feats):
     assert loss.item() == pytest.approx(expected.item())
 
 
-def test_forward_is_exportable(head, feats):
+def test_forward_is_exportable(head, feats, scores_and_maps):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
             self.head = head
 
         def forward(self, x):
-            return self.head.forward_cam((x,))
+            return scores_and_maps(self.head, (x,))
 
     exported = torch.export.export(Net().eval(), (feats[-1],))
     score, cam = exported.module()(feats[-1])
@@ -212,23 +216,25 @@ def test_labels_out_of_range_are_refused(head, feats, label):
 
 
 @torch.no_grad()
-def test_maps_weighted_by_attention():
+def test_maps_weighted_by_attention(scores_and_maps):
     head = WSOLHead(num_classes=2, in_channels=2, attention_power=2.0)
     head.fc.weight.data = torch.tensor([[1.0, -1.0], [2.0, 0.5]])
     feat = torch.tensor([[[[1.0, 3.0, -1.0]], [[2.0, 0.0, -3.0]]]])
     # Plain maps are -1, 3, 2 and 3, 6, -3.5; the attention is 1.5, 1.5, -2.
-    cam = head.forward_cam((feat,)).cam
+    cam = scores_and_maps(head, (feat,)).cam
     assert cam.tolist() == [[[[0.0, 9.0, 0.0]], [[14.625, 21.375, 0.0]]]]
-    assert torch.equal(head.forward_cam((feat,), torch.tensor([[1]])).cam, cam[:, 1:])
+    assert torch.equal(
+        scores_and_maps(head, (feat,), torch.tensor([[1]])).cam, cam[:, 1:]
+    )
 
 
 @torch.no_grad()
-def test_without_attention_maps_are_plain(head, feats):
-    plain = head.forward_cam(feats).cam
+def test_without_attention_maps_are_plain(head, feats, scores_and_maps):
+    plain = scores_and_maps(head, feats).cam
     head.attention_power = 0.0
-    assert torch.equal(head.forward_cam(feats).cam, plain)
+    assert torch.equal(scores_and_maps(head, feats).cam, plain)
     head.attention_power = 1.0
-    assert not torch.allclose(head.forward_cam(feats).cam, plain)
+    assert not torch.allclose(scores_and_maps(head, feats).cam, plain)
 
 
 @pytest.mark.parametrize("power", [-0.5, "1", True, float("inf")])

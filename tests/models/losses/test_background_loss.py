@@ -8,7 +8,6 @@ from mmpretrain.structures import DataSample
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models import BackgroundLoss, WSOLHead
-from mmdgdm.models.functional import background_share
 
 LOSS = dict(type="mmdgdm.BackgroundLoss", loss_weight=2.0)
 
@@ -29,27 +28,27 @@ def samples(*labels):
     return [DataSample().set_gt_label(label) for label in labels]
 
 
-def test_head_adds_the_loss_of_the_true_classes(feats):
+def test_head_adds_the_loss_of_the_true_classes(feats, scores_and_maps):
     plain = make_head().loss(feats, samples(4, 0, 4))
     head = make_head(background_loss=LOSS)
     losses = head.loss(feats, samples(4, 0, 4))
     assert set(plain) == {"loss"}
     assert torch.equal(losses["loss"], plain["loss"])
-    maps = head.forward_cam(feats, torch.tensor([[4], [0], [4]])).cam[:, 0]
-    expected = 2 * background_share(maps, feats[0]).mean()
+    maps = scores_and_maps(head, feats, torch.tensor([[4], [0], [4]])).cam[:, 0]
+    expected = 2 * BackgroundLoss()(maps, feats[0])
     assert torch.allclose(losses["loss_background"], expected)
     losses["loss_background"].backward()
     assert head.fc.weight.grad.abs().sum(1).gt(0).tolist() == [1, 0, 0, 0, 1, 0]
 
 
-def test_mixed_labels_mix_the_maps(feats):
+def test_mixed_labels_mix_the_maps(feats, scores_and_maps):
     loss = dict(type="CrossEntropyLoss", use_soft=True)
     head = make_head(background_loss=LOSS, loss=loss)
     mixed = torch.tensor([0.25, 0, 0.75, 0, 0, 0])
     found = head.loss(feats, [DataSample().set_gt_score(mixed) for _ in range(3)])
-    maps = head.forward_cam(feats).cam
-    expected = background_share(0.25 * maps[:, 0] + 0.75 * maps[:, 2], feats[0])
-    assert torch.allclose(found["loss_background"], 2 * expected.mean())
+    maps = scores_and_maps(head, feats).cam
+    expected = BackgroundLoss()(0.25 * maps[:, 0] + 0.75 * maps[:, 2], feats[0])
+    assert torch.allclose(found["loss_background"], 2 * expected)
 
 
 def test_training_takes_maps_off_the_background(feats):

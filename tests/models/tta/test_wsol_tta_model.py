@@ -150,14 +150,14 @@ def test_a_direction_without_a_flip_says_nothing():
     assert got.cam[0].tolist() == A[0]
 
 
-def test_heads_with_maps_of_their_own_are_averaged_too():
+def test_heads_with_maps_of_their_own_are_averaged_too(scores_and_maps):
     init_default_scope("mmpretrain")
     torch.manual_seed(0)
     head = ACoLHead(num_classes=3, in_channels=2, mid_channels=4)
     model = make_model()
     model.module.head = head
     with torch.no_grad():
-        maps = [head.forward_cam((view(x)[0][None],)) for x in (A, B)]
+        maps = [scores_and_maps(head, (view(x)[0][None],)) for x in (A, B)]
         score = sum(out.score.softmax(1) for out in maps) / 2
         got = predict(model.eval(), view(A), view(B))
     assert torch.allclose(got.pred_score, score[0])
