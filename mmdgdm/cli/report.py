@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union
 
-import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -31,9 +30,7 @@ FIRST_METRICS = ("top1_cls", "gt_known", "top1_loc", "max_box_acc", "max_box_acc
 
 def _plain(value: Any) -> Any:
     """Numbers, text and lists in place of arrays and tensors; NaN becomes null."""
-    if hasattr(value, "detach"):  # a tensor; the tools for stored maps need no torch
-        value = value.detach().cpu().numpy()
-    if isinstance(value, (np.ndarray, np.generic)):
+    if hasattr(value, "tolist"):  # an array, a tensor, or a number of theirs
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -86,7 +83,8 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
     table.add_column("metric", no_wrap=True)
     for kind in kinds:
         table.add_column(columns[kind][0], justify="right", no_wrap=True)
-    for name in sorted(rows, key=_position):
+    order = {score: place for place, score in enumerate(FIRST_METRICS)}
+    for name in sorted(rows, key=lambda n: order.get(split_name(n).score, len(order))):
         cells = [
             _cell(rows[name][kind], columns[kind][1]) if kind in rows[name] else ""
             for kind in kinds
@@ -95,12 +93,6 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
     stream = io.StringIO()
     Console(file=stream, width=10_000, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().strip().splitlines())
-
-
-def _position(name: str) -> int:
-    score = split_name(name).score
-    known = score in FIRST_METRICS
-    return FIRST_METRICS.index(score) if known else len(FIRST_METRICS)
 
 
 def save_metrics(metrics: Mapping[str, Any], path: Union[str, Path]) -> None:

@@ -32,6 +32,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from mmdgdm.errors import ConfigError
 from mmdgdm.search.space import Space, decode, list_values
 from mmdgdm.search.trial import TrialError, choose_validation
+from mmdgdm.utils.argument_checks import check_choice, check_positive_int
 
 #: Trains with the given values in the given folder, prints to the given file, and
 #: gives the scores of each validation.
@@ -82,11 +83,7 @@ class Search:
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ConfigError(
-                    f"Expected `{name}` to be one of {', '.join(known)}, but got "
-                    f"{getattr(self, name)!r}."
-                )
+            check_choice(name, getattr(self, name), known)
         self._size = math.inf
         if self.sampler == "grid":
             self._size = math.prod(map(len, list_values(self.space).values()))
@@ -145,11 +142,8 @@ class Search:
             ConfigError: If ``trials`` or ``jobs`` is below 1, or no validation score
                 has the name of the metric.
         """
-        if min(trials, jobs) < 1:
-            raise ConfigError(
-                f"Expected `trials` and `jobs` to be 1 or more, but got {trials} and "
-                f"{jobs}."
-            )
+        check_positive_int("trials", trials)
+        check_positive_int("jobs", jobs)
         stopped = Event()
 
         def work() -> None:

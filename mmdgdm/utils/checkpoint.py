@@ -153,9 +153,8 @@ def _safe_loading() -> Iterator[None]:
 
 def _explain(error: Exception, source: str) -> str:
     """One sentence on why a file could not be loaded."""
-    refusal = None
-    if isinstance(error, pickle.UnpicklingError):
-        refusal = _REFUSAL.search(str(error))
+    is_pickle = isinstance(error, pickle.UnpicklingError)
+    refusal = _REFUSAL.search(str(error)) if is_pickle else None
     if refusal is not None:
         name = next(group for group in refusal.groups() if group)
         return (
@@ -164,7 +163,7 @@ def _explain(error: Exception, source: str) -> str:
         )
     text = str(error).strip().splitlines()
     reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-    if isinstance(error, pickle.UnpicklingError):
+    if is_pickle:
         reason = "it is no torch checkpoint, or a damaged one"
     return f"Checkpoint {source} cannot be read ({reason})."
 

@@ -41,15 +41,12 @@ def enlarge(image: np.ndarray, min_side: int) -> tuple[np.ndarray, float]:
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), factor
 
 
-def overlay_heatmap(
-    image: np.ndarray, scoremap: np.ndarray, alpha: float = 0.5
-) -> np.ndarray:
-    """Blend a colour-coded map into an image.
+def overlay_heatmap(image: np.ndarray, scoremap: np.ndarray) -> np.ndarray:
+    """Blend a colour-coded map into an image, half and half.
 
     Args:
         image: Image, (H, W, 3).
         scoremap: Map in [0, 1] of any size; stretched over the image.
-        alpha: Weight of the colours.
 
     Returns:
         The blend, (H, W, 3) uint8, RGB.
@@ -57,29 +54,26 @@ def overlay_heatmap(
     height, width = image.shape[:2]
     stretched = cv2.resize(scoremap.astype(np.float32), (width, height))
     levels = np.clip(stretched * 255, 0, 255).astype(np.uint8)
-    colors = cv2.cvtColor(
-        cv2.applyColorMap(levels, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB
-    )
-    return cv2.addWeighted(image, 1 - alpha, colors, alpha, 0)
+    colors = cv2.applyColorMap(levels, cv2.COLORMAP_JET)[..., ::-1]
+    return cv2.addWeighted(image, 0.5, colors, 0.5, 0)
 
 
 def draw_boxes(
-    image: np.ndarray, boxes: np.ndarray, color: Sequence[int], thickness: int = 2
+    image: np.ndarray, boxes: np.ndarray, color: Sequence[int]
 ) -> np.ndarray:
-    """Draw the outlines of boxes.
+    """Draw the outlines of boxes, two pixels thick.
 
     Args:
         image: Image, (H, W, 3); not changed.
         boxes: Boxes, (K, 4).
         color: RGB.
-        thickness: Of the line, in pixels.
 
     Returns:
         A new image.
     """
     out = image.copy()
     for x0, y0, x1, y1 in np.asarray(boxes).round().astype(int).tolist():
-        cv2.rectangle(out, (x0, y0), (x1, y1), tuple(color), thickness)
+        cv2.rectangle(out, (x0, y0), (x1, y1), tuple(color), 2)
     return out
 
 

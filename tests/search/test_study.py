@@ -311,13 +311,13 @@ def test_an_unknown_metric_lists_those_there_are(tmp_path):
 @pytest.mark.parametrize("name", ["trials", "jobs"])
 def test_numbers_below_one_are_refused(tmp_path, name):
     search = Search(CFG, REAL, tmp_path, "acc")
-    with pytest.raises(ConfigError, match="`trials` and `jobs` to be 1 or more"):
+    with pytest.raises(ConfigError, match=f"`{name}` to be a whole number >= 1"):
         search.run(**{"trials": 1, name: 0}, run_trial=score_a)
 
 
 def test_settings_are_checked(tmp_path):
     with pytest.raises(
-        ConfigError, match="`direction` to be one of maximize, minimize"
+        ConfigError, match="`direction` to be one of 'maximize', 'minimize'"
     ):
         Search(CFG, REAL, tmp_path / "s", direction="up")
     with pytest.raises(

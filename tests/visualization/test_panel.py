@@ -34,7 +34,7 @@ def test_small_pictures_grow_and_large_ones_stay():
 def test_heat_is_red_and_cold_is_blue():
     scoremap = np.zeros((4, 4))
     scoremap[:, 2:] = 1
-    out = overlay_heatmap(grey(40, 40), scoremap, alpha=1.0)
+    out = overlay_heatmap(grey(40, 40), scoremap)
     left, right = out[20, 2].astype(int), out[20, 37].astype(int)
     assert left[2] > left[0]
     assert right[0] > right[2]
@@ -42,7 +42,7 @@ def test_heat_is_red_and_cold_is_blue():
 
 def test_boxes_lie_on_their_pixels_and_the_input_is_untouched():
     image = grey(40, 60)
-    out = draw_boxes(image, np.array([[10, 5, 30, 25]]), PRED_COLOR, thickness=1)
+    out = draw_boxes(image, np.array([[10, 5, 30, 25]]), PRED_COLOR)
     assert tuple(out[5, 20]) == PRED_COLOR
     assert tuple(out[15, 30]) == PRED_COLOR
     assert (out[15, 20] == 128).all()

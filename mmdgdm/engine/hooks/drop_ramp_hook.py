@@ -6,7 +6,6 @@ from typing import Any, Optional
 
 import numpy as np
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmdgdm.errors import ConfigError
@@ -65,5 +64,4 @@ class DropRampHook(Hook):
 
 
 def _layers(runner: Runner) -> list[Erasing]:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return [module for module in model.modules() if isinstance(module, Erasing)]
+    return [part for part in runner.model.modules() if isinstance(part, Erasing)]

@@ -104,7 +104,7 @@ class WSOLVisualizationHook(Hook):
                 )
             if index in self._chosen:
                 self._chosen.remove(index)
-                image = _image_of(_input_of(data_batch["inputs"], i), sample)
+                image = _image_of(data_batch["inputs"], i, sample)
                 self._shots[index] = image, sample.cpu()
 
     def after_test_epoch(
@@ -155,22 +155,16 @@ class WSOLVisualizationHook(Hook):
         )
 
 
-def _input_of(inputs: Any, place: int) -> Any:
-    """The input of an image; ``None`` if a batch holds lists of views."""
-    is_views = isinstance(inputs, (list, tuple)) and not isinstance(inputs[0], Tensor)
-    return None if is_views else inputs[place]
-
-
-def _image_of(inputs: Any, sample: Any) -> np.ndarray:
-    """Return the image in RGB: the file, or the network's input without one."""
+def _image_of(inputs: Any, place: int, sample: Any) -> np.ndarray:
+    """The image of a sample in RGB: the file, or the network's input without one."""
     path = sample.get("img_path")
     if path is not None and Path(path).is_file():
         return mmcv.bgr2rgb(read_image(path))
-    if not isinstance(inputs, Tensor):
+    if not isinstance(inputs[0], Tensor):  # lists of views
         raise ConfigError(
             "Expected every sample to carry the `img_path` of a file for "
             "WSOLVisualizationHook in a test of several views, since none of them need "
             f"be the whole image, but got {path!r}."
         )
-    image = inputs.cpu().numpy().transpose(1, 2, 0)[..., ::-1]
+    image = inputs[place].cpu().numpy().transpose(1, 2, 0)[..., ::-1]
     return np.ascontiguousarray(image).astype(np.uint8)

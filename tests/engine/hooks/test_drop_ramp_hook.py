@@ -6,7 +6,6 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from mmengine.model.wrappers import MMDistributedDataParallel
 from torch import nn
 
 from mmdgdm.engine.hooks import DropRampHook
@@ -15,15 +14,12 @@ from mmdgdm.models.necks import ADL, DGDM
 from mmdgdm.utils.erasing import Erasing
 
 
-class _Wrapped(MMDistributedDataParallel):
-    """A wrapper that mmengine knows as one, without a process group."""
+class _Wrapped(nn.Module):
+    """Holds a model as the wrappers for several processes do."""
 
     def __init__(self, module):
-        object.__setattr__(self, "inner", module)
-
-    @property
-    def module(self):
-        return self.inner
+        super().__init__()
+        self.module = module
 
 
 def _runner(model, iteration, max_iters=10):
