@@ -311,7 +311,7 @@ def main(argv: Optional[list[str]] = None) -> int:
             tables["evaluator-stored"] = times_table({"stored": pairs})
         for name, text in tables.items():
             print(text)
-            if args.page is not None:
+            if args.page is not None and name == "evaluator":
                 insert_table(args.page, name, text)
     sets = {f"{args.check} random maps": random_maps(args.check, draw)}
     if args.check_every_image:
