@@ -3,7 +3,7 @@
 Writes annotations of full size with made-up names into a temporary folder and loads
 each form in a process of its own. Prints the time of the constructor, the peak memory
 of the process, what of it the imports alone need, and the size of the buffer that
-the workers of a data loader share. No picture is read or written: the folder form has
+the workers of a data loader share. No image is read or written: the folder form has
 empty files, and fewer of them, since each costs the disk a block.
 
     python benchmarks/annotations.py [--images 1281167] [--files 100000]

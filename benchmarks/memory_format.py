@@ -1,6 +1,6 @@
 """How much faster training is with weights held channels last, side by side.
 
-Prints, for each config, the time of a training step on random pictures in both memory
+Prints, for each config, the time of a training step on random images in both memory
 formats and their ratio. Times are medians of interleaved repetitions on one thread.
 
     python benchmarks/memory_format.py configs/cam/cam_resnet18_1xb32-12e_toy.py \

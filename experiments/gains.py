@@ -1,6 +1,6 @@
 """Plot what DGDM gains over CAM against what a plain CAM run shows on val.
 
-A point for each way to draw the toy's pictures (``experiments/sweep.py dials``) and for
+A point for each way to draw the toy's images (``experiments/sweep.py dials``) and for
 each data set (``experiments/methods.py``), from their stored results: to the right how
 much CAM leaves uncovered, or the threshold at which its maps are best, on val; upwards
 the difference in GT-known on test at the threshold chosen on val, paired by seed.

@@ -1,6 +1,6 @@
 """Put the first three hits and the first three misses of a test run on one sheet.
 
-The pictures are those that ``tools/test.py --show-dir`` wrote, which are spread
+The images are those that ``tools/test.py --show-dir`` wrote, which are spread
 evenly over the data set; the first ones are taken, none is chosen by hand.
 
     python experiments/pictures.py work_dirs/pictures docs/pictures/sheet.jpg
@@ -21,7 +21,7 @@ def main() -> None:
     """Parse the arguments and write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="what --show-dir wrote")
-    parser.add_argument("sheet", type=Path, help="the picture to write")
+    parser.add_argument("sheet", type=Path, help="the image to write")
     parser.add_argument("--each", type=int, default=3, help="hits, and misses")
     args = parser.parse_args()
     listed = json.loads((args.folder / "pictures.json").read_text())

