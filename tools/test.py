@@ -45,10 +45,10 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help="which data to evaluate; default: test",
     )
     parser.add_argument(
-        "--show-dir", metavar="DIR", help="write pictures of test images to this folder"
+        "--show-dir", metavar="DIR", help="write drawings of test images to this folder"
     )
     parser.add_argument(
-        "--show-num", type=int, metavar="N", help="number of pictures in --show-dir"
+        "--show-num", type=int, metavar="N", help="number of drawings in --show-dir"
     )
     parser.add_argument(
         "--dump-scoremaps",

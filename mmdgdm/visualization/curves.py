@@ -50,7 +50,7 @@ def plot_curves(result: Mapping[str, Any]) -> Figure:
 
 
 def save_curves(result: Mapping[str, Any], path: Union[str, Path]) -> None:
-    """Write :func:`plot_curves` as a picture.
+    """Write :func:`plot_curves` as an image.
 
     Args:
         result: From :func:`mmdgdm.evaluation.stored.evaluate.evaluate_scoremaps`.

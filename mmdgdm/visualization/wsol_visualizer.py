@@ -43,7 +43,7 @@ class WSOLVisualizer(UniversalVisualizer):
         map's maximum, single contour, on the 224 x 224 grid.
 
         Args:
-            image: Picture, (H, W, 3) uint8, RGB, of any size: it shows the whole
+            image: (H, W, 3) uint8, RGB, of any size: it shows the whole
                 original image.
             data_sample: With ``cam``, ``cam_labels``; ``gt_bboxes`` and
                 ``ori_shape`` for ground-truth boxes; ``pred_label``.
