@@ -202,15 +202,15 @@ def assert_user_error(code, capsys, *parts):
 @pytest.mark.parametrize(
     ("name", "text", "parts"),
     [
-        ("image_ids", "", ["image_ids.txt", "at least one image"]),
+        ("image_ids", "", ["image_ids.txt: names no image"]),
         ("image_ids", "a.jpg\na.jpg", ["image_ids.txt, line 2", "'a.jpg' again"]),
         ("class_labels", "c0/0.jpg,x", ["class_labels.txt, line 1"]),
         (
             "localization",
-            "c0/0.jpg,0,0,9,9\nc1/1.jpg,0,0,224,9",
-            ["localization.txt, line 2", "224 x 224 pixels"],
+            "c0/0.jpg,0,0,9,9\nc1/1.jpg,0,0,500,9\nc0/2.jpg,0,0,9,9",
+            ["localization.txt, line 2", "224"],
         ),
-        ("localization", "c0/0.jpg,0,0,9,9", ["line 2", "none for 'c1/1.jpg'"]),
+        ("localization", "c0/0.jpg,0,0,9,9", ["no line for image 'c1/1.jpg'"]),
     ],
 )
 def test_malformed_metadata(run, folder, capsys, name, text, parts):
