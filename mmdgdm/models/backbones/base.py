@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.logging import print_log
 from torch import nn
@@ -22,17 +22,19 @@ class SizedBackbone:
 
     #: The output stride of published weights.
     published_stride = 32
+    #: The modules that give up strides or follow one that does, by output stride.
+    changed_modules: ClassVar[Mapping[int, Sequence[str]]] = {}
     output_stride: int
     dilate: bool
 
-    def _set_stride(
-        self, output_stride: int, dilate: bool, *, changed: Iterable[nn.Module] = ()
-    ) -> None:
+    def _set_stride(self, output_stride: int, dilate: bool = False) -> None:
         """Finish the built network: take strides out of stages, freeze others."""
         self.output_stride = output_stride
         self.dilate = dilate
         self._was_warned = False
-        take_out_strides(changed, dilate)
+        names = self.changed_modules.get(output_stride, ())
+        modules = [self.get_submodule(name) for name in names]  # type: ignore
+        take_out_strides(modules, dilate)
         self._register_state_dict_hook(_note_stride)  # type: ignore[attr-defined]
         # Most parents freeze at the first call of `train`, too late for a wrapper
         # that collects the trainable parameters before.

@@ -18,9 +18,6 @@ from mmdgdm.models.backbones.base import (
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
 
-# The stages that give up the stride of 2 of the convolution before them.
-_UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (3,), 8: (2, 3)}
-
 
 class _RightPaddedConv2d(nn.Conv2d):
     """A convolution that pads at the right and the bottom to keep its map's size.
@@ -70,9 +67,7 @@ class ConvNeXt(SizedBackbone, MMPretrainConvNeXt):
         arch: Name of the architecture, or a dict with ``depths`` and ``channels`` of
             four stages, as for mmpretrain's ``ConvNeXt``.
         output_stride: Image pixels per cell of the last map: 32, 16 or 8.
-        dilate: Whether the convolutions after a stride that was taken out are
-            dilated in its place (2, then 4), which keeps their receptive field.
-            Without effect at 32.
+        dilate: As for :class:`mmdgdm.models.backbones.ResNet`.
         out_indices: The stages whose normalised maps are returned, in 0 to 3.
         **kwargs: As for mmpretrain's ``ConvNeXt``: ``drop_path_rate``,
             ``frozen_stages``, ``layer_scale_init_value``, ``use_grn``, ``with_cp``,
@@ -82,14 +77,10 @@ class ConvNeXt(SizedBackbone, MMPretrainConvNeXt):
         ConfigError: If ``arch``, ``output_stride`` or ``out_indices`` is not one of
             its values, or ``gap_before_final_norm`` or ``stem_patch_size`` has
             another value than here (``False``, 4).
-
-    Example:
-        >>> import torch
-        >>> from mmdgdm.models.backbones import ConvNeXt
-        >>> backbone = ConvNeXt("atto", output_stride=16).eval()
-        >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 224, 224))]
-        [(1, 320, 14, 14)]
     """
+
+    _LAST = ("downsample_layers.3", "stages.3")
+    changed_modules = {16: _LAST, 8: ("downsample_layers.2", "stages.2", *_LAST)}
 
     def __init__(
         self,
@@ -107,7 +98,7 @@ class ConvNeXt(SizedBackbone, MMPretrainConvNeXt):
                 "Expected `arch` to hold `depths` and `channels` of four stages, but "
                 f"got {arch!r}."
             )
-        check_choice("output_stride", output_stride, sorted(_UNSTRIDED_STAGES))
+        check_choice("output_stride", output_stride, (8, 16, 32))
         options = drop_agreed(
             kwargs,
             {
@@ -121,9 +112,7 @@ class ConvNeXt(SizedBackbone, MMPretrainConvNeXt):
             gap_before_final_norm=False,
             **options,
         )
-        changed = []
-        for stage in _UNSTRIDED_STAGES[output_stride]:
+        for stage in {32: (), 16: (3,), 8: (2, 3)}[output_stride]:
             downsample = self.downsample_layers[stage]
             downsample[1] = _RightPaddedConv2d.like(downsample[1])
-            changed.append(nn.ModuleList([downsample, self.stages[stage]]))
-        self._set_stride(output_stride, dilate, changed=changed)
+        self._set_stride(output_stride, dilate)

@@ -51,9 +51,6 @@ _DECIDED = {
     "conv_cfg": ({"type": "Conv2dAdaptivePadding"}, "mmpretrain's EfficientNet"),
 }
 
-# The stages whose first block gives up its stride of 2, by output stride.
-_UNSTRIDED_STAGES: dict[int, tuple[int, ...]] = {32: (), 16: (5,), 8: (4, 5)}
-
 
 @MODELS.register_module()
 class EfficientNetLite(SizedBackbone, EfficientNet):
@@ -94,14 +91,9 @@ class EfficientNetLite(SizedBackbone, EfficientNet):
 
     Args:
         arch: ``'lite0'``, ``'lite1'`` or ``'lite2'``.
-        output_stride: Image pixels per cell of the last map: 32, 16 or 8. The
-            value 16 takes the stride out of stage 5, the value 8 out of stages 4
-            and 5. Parameters and their names stay the same, so that any weights
-            load; without ``dilate`` the later convolutions then see a smaller
-            part of the image than in training and need fine-tuning.
-        dilate: Whether the convolutions after a stride that was taken out are
-            dilated in its place (2, then 4), which keeps their receptive field
-            and the accuracy of weights trained at 32. Without effect at 32.
+        output_stride: Image pixels per cell of the last map: 32, 16 (no stride in
+            stage 5) or 8 (none in stage 4 either).
+        dilate: As for :class:`mmdgdm.models.backbones.ResNet`.
         out_indices: The stages whose maps are returned, in 0 to 6.
         norm_cfg: Config of the normalization layers.
         **kwargs: As for mmpretrain's ``EfficientNet``: ``frozen_stages`` (the number
@@ -112,15 +104,9 @@ class EfficientNetLite(SizedBackbone, EfficientNet):
         ConfigError: If ``arch``, ``output_stride`` or ``out_indices`` is not one of
             its values, or ``act_cfg`` or ``conv_cfg`` has another value than here.
         ValueError: If ``frozen_stages`` is out of range.
-
-    Example:
-        >>> import torch
-        >>> from mmdgdm.models.backbones import EfficientNetLite
-        >>> backbone = EfficientNetLite(output_stride=16).eval()
-        >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 224, 224))]
-        [(1, 1280, 14, 14)]
     """
 
+    changed_modules = {16: ("layers.5",), 8: ("layers.4", "layers.5")}
     # No factors for the parent, which would scale the ends and single blocks too.
     arch_settings = {arch: (1.0, 1.0, size) for arch, (_, _, size) in _ARCHS.items()}
 
@@ -135,7 +121,7 @@ class EfficientNetLite(SizedBackbone, EfficientNet):
         **kwargs: Any,
     ) -> None:
         check_choice("arch", arch, self.arch_settings)
-        check_choice("output_stride", output_stride, sorted(_UNSTRIDED_STAGES))
+        check_choice("output_stride", output_stride, (8, 16, 32))
         # The parent looks its table up by the first letter of ``arch``.
         self.layer_settings = {"l": layer_settings(arch)}
         options = drop_agreed(kwargs, _DECIDED)
@@ -148,5 +134,4 @@ class EfficientNetLite(SizedBackbone, EfficientNet):
         )
         # Not through the table: the parent merges a stage that starts with
         # stride 1 into the one before, which would rename the parameters.
-        changed = [self.layers[stage] for stage in _UNSTRIDED_STAGES[output_stride]]
-        self._set_stride(output_stride, dilate, changed=changed)
+        self._set_stride(output_stride, dilate)

@@ -117,7 +117,7 @@ class InceptionV3(SizedBackbone, MMPretrainInceptionV3):
                 delattr(self, name)
         if output_stride != 32 and with_last:
             self.gap_convs = make_gap_convs(768, gap_channels)
-        self._set_stride(output_stride, dilate=False)
+        self._set_stride(output_stride)
 
     def _set_sizes(self, output_stride: int) -> None:
         self.Conv2d_1a_3x3.conv.padding = (1, 1)

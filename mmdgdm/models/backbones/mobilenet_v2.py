@@ -11,10 +11,6 @@ from mmdgdm.models.backbones.base import SizedBackbone, check_out_indices
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.argument_checks import check_choice
 
-# The first module that gives up its stride of 2, by output stride; at 8 `layer6`
-# gives up its own as well.
-_FIRST_CHANGED = {32: None, 16: "layer6", 8: "layer4"}
-
 
 @MODELS.register_module()
 class MobileNetV2(SizedBackbone, MMPretrainMobileNetV2):
@@ -41,9 +37,7 @@ class MobileNetV2(SizedBackbone, MMPretrainMobileNetV2):
 
     Args:
         output_stride: Image pixels per cell of the last map: 32, 16 or 8.
-        dilate: Whether the convolutions after a stride that was taken out are
-            dilated in its place (2, then 4), which keeps their receptive field.
-            Without effect at 32.
+        dilate: As for :class:`mmdgdm.models.backbones.ResNet`.
         out_indices: The stages whose maps are returned, in 0 to 7.
         **kwargs: As for mmpretrain's ``MobileNetV2``: ``widen_factor``,
             ``frozen_stages``, ``norm_eval``, ``norm_cfg``, ``with_cp``,
@@ -52,14 +46,10 @@ class MobileNetV2(SizedBackbone, MMPretrainMobileNetV2):
     Raises:
         ConfigError: If ``output_stride`` or ``out_indices`` is not one of its values.
         ValueError: If ``frozen_stages`` is out of range.
-
-    Example:
-        >>> import torch
-        >>> from mmdgdm.models.backbones import MobileNetV2
-        >>> backbone = MobileNetV2(output_stride=16).eval()
-        >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 224, 224))]
-        [(1, 1280, 14, 14)]
     """
+
+    _LAST = ("layer6", "layer7", "conv2")
+    changed_modules = {16: _LAST, 8: ("layer4", "layer5", *_LAST)}
 
     def __init__(
         self,
@@ -69,9 +59,6 @@ class MobileNetV2(SizedBackbone, MMPretrainMobileNetV2):
         out_indices: Sequence[int] = (7,),
         **kwargs: Any,
     ) -> None:
-        check_choice("output_stride", output_stride, sorted(_FIRST_CHANGED))
+        check_choice("output_stride", output_stride, (8, 16, 32))
         super().__init__(out_indices=check_out_indices(out_indices, 8), **kwargs)
-        first = _FIRST_CHANGED[output_stride]
-        names = self.layers[self.layers.index(first) :] if first else []
-        changed = [getattr(self, name) for name in names]
-        self._set_stride(output_stride, dilate, changed=changed)
+        self._set_stride(output_stride, dilate)

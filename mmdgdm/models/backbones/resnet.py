@@ -26,6 +26,7 @@ class ResNetOutputStride(SizedBackbone):
     """
 
     arch_settings: dict[int, Any]
+    changed_modules = {16: ("layer4",), 8: ("layer3", "layer4")}
 
     def __init__(
         self,
@@ -50,9 +51,7 @@ class ResNetOutputStride(SizedBackbone):
         indices = check_out_indices(out_indices, 4)
         super().__init__(depth=depth, out_indices=indices, **options)  # type: ignore
         self.strides = strides
-        names = {32: (), 16: ("layer4",), 8: ("layer3", "layer4")}[output_stride]
-        changed = [getattr(self, name) for name in names]
-        self._set_stride(output_stride, dilate, changed=changed)
+        self._set_stride(output_stride, dilate)
 
 
 @MODELS.register_module()
@@ -83,8 +82,8 @@ class ResNet(ResNetOutputStride, MMPretrainResNet):
         output_stride: Image pixels per cell of the last map: 32, 16 (no stride in
             ``layer4``) or 8 (none in ``layer3`` either).
         dilate: Whether the convolutions after a stride that was taken out are
-            dilated in its place (2, then 4), which keeps their receptive field.
-            Without effect at 32.
+            dilated in its place (2, then 4), which keeps their receptive field;
+            otherwise weights trained at 32 need fine-tuning. Without effect at 32.
         out_indices: The stages whose maps are returned, in 0 to 3.
         **kwargs: As for mmpretrain's ``ResNet``: ``frozen_stages``, ``norm_eval``,
             ``norm_cfg``, ``style``, ``with_cp``, ``init_cfg``, ...

@@ -110,7 +110,7 @@ class VGGGAP(SizedBackbone, VGG):
             self.last_pools.extend(pools)
         if _GAP_STAGE in indices:
             self.gap_convs = make_gap_convs(self.in_channels, gap_channels)
-        self._set_stride(output_stride, dilate=False)
+        self._set_stride(output_stride)
 
     def _set_pools(
         self, sizes: Sequence[int], output_stride: int, *, ceil: bool

@@ -25,8 +25,7 @@ class ADL(AttentionDropout):
     With the spatial attention s = mean of F over C and its maximum
     :math:`s_{max}` per sample, one draw per batch multiplies F, with probability
     ``drop_rate``, by the drop mask :math:`[s < t\,s_{max}]`, else by the
-    importance map :math:`\sigma(s)`, through which the gradient flows. In eval
-    mode the input object itself is returned.
+    importance map :math:`\sigma(s)`, through which the gradient flows.
 
     Source: Choe and Shim, Attention-based Dropout Layer for Weakly Supervised
     Object Localization, CVPR 2019, arXiv 1908.10028.

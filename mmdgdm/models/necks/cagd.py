@@ -20,8 +20,7 @@ class CAGD(AttentionDropout):
     With the channel attention :math:`a_c` = mean of :math:`F_c` over H and W, the
     K = ceil(``keep_ratio`` * C) channels of largest :math:`|a|` of each sample
     always pass; each other channel is dropped with probability ``drop_prob``,
-    independently per sample and channel. In eval mode the input object itself is
-    returned.
+    independently per sample and channel.
 
     Source: Yin et al., ICPR 2020, arXiv 2003.04719, part CAGD; dropout rule:
     targeted dropout, Gomez et al., arXiv 1905.13678. The paper's abstract fixes

@@ -17,15 +17,6 @@ from mmdgdm.registry import MODELS
 _DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
 
-def _arguments(name: str, value: Any) -> dict:
-    if not isinstance(value, Mapping):
-        raise ConfigError(
-            f"Expected `{name}` to be a dict of its arguments or None, "
-            f"but got {value!r}."
-        )
-    return dict(value)
-
-
 @MODELS.register_module()
 class DGDM(AttentionDropout):
     """Dual-attention guided dropblock module.
@@ -33,8 +24,7 @@ class DGDM(AttentionDropout):
     Both attentions are taken from the same input F, and the output is
     F * channel mask * spatial mask, with the masks of
     :class:`~mmdgdm.models.necks.cagd.CAGD` and
-    :class:`~mmdgdm.models.necks.sagd.SAGD`. In eval mode the input object itself
-    is returned.
+    :class:`~mmdgdm.models.necks.sagd.SAGD`.
 
     Source: Yin, Zhang, Chang, Ma, Guo, Dual-attention Guided Dropblock Module for
     Weakly Supervised Object Localization, ICPR 2020, arXiv 2003.04719.
@@ -70,8 +60,14 @@ class DGDM(AttentionDropout):
                 "Expected at least one of `cagd` and `sagd` to be given, "
                 "but got None for both: the layer would do nothing."
             )
-        self.cagd = None if cagd is None else CAGD(**_arguments("cagd", cagd))
-        self.sagd = None if sagd is None else SAGD(**_arguments("sagd", sagd))
+        for name, value in (("cagd", cagd), ("sagd", sagd)):
+            if value is not None and not isinstance(value, Mapping):
+                raise ConfigError(
+                    f"Expected `{name}` to be a dict of its arguments or None, "
+                    f"but got {value!r}."
+                )
+        self.cagd = None if cagd is None else CAGD(**cagd)
+        self.sagd = None if sagd is None else SAGD(**sagd)
 
     def masks(self, feat: Tensor) -> list[Tensor]:
         """Draw the masks of both parts, (N, C, 1, 1) and (N, 1, H, W)."""

@@ -23,7 +23,7 @@ class DropBlock(AttentionDropout):
     b x b fits, the block around each seed is erased, and what is left is multiplied
     by one factor that keeps the mean of the mask at 1. It is torchvision's
     ``drop_block2d`` with this project's interface. A block must fit into the map and
-    leave something of it. In eval mode the input object itself is returned.
+    leave something of it.
 
     Source: Ghiasi, Lin, Le, DropBlock: A regularization method for convolutional
     networks, NeurIPS 2018, arXiv 1810.12890.

@@ -39,7 +39,7 @@ class SAGD(AttentionDropout):
     Each forward pass multiplies F by the drop mask with probability
     ``drop_prob``, else by the importance map. A sample with
     :math:`s_{max} \le 0` has neither D nor B; on a constant positive map D is the
-    whole map. In eval mode the input object itself is returned.
+    whole map.
 
     Source: Yin et al., ICPR 2020, arXiv 2003.04719, part SAGD; the choice between
     two maps: ADL, Choe and Shim, arXiv 1908.10028; blocks: DropBlock, Ghiasi et

@@ -43,9 +43,6 @@ class WSOLTTAModel(BaseTTAModel):
 
     Raises:
         ConfigError: If the model's head gives no maps.
-
-    Example:
-        >>> tta_model = dict(type="mmdgdm.WSOLTTAModel")
     """
 
     def __init__(
@@ -79,10 +76,9 @@ class WSOLTTAModel(BaseTTAModel):
         Raises:
             DataError: If a view lacks its geometry, or the views leave out a place.
         """
-        num_views = len(data["inputs"])
         views = [
             self._look({key: value[v] for key, value in data.items()})
-            for v in range(num_views)
+            for v in range(len(data["inputs"]))
         ]
         mean = torch.stack([scores for _, scores, _ in views]).mean(dim=0)
         rows = self.head.target_labels(mean, views[0][2])
