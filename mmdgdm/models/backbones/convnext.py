@@ -26,12 +26,6 @@ class _RightPaddedConv2d(nn.Conv2d):
     convolution is dilated and shift the map.
     """
 
-    @classmethod
-    def like(cls, conv: nn.Conv2d) -> _RightPaddedConv2d:
-        padded = cls(conv.in_channels, conv.out_channels, 2, stride=2)
-        padded.load_state_dict(conv.state_dict())
-        return padded
-
     def forward(self, x: Tensor) -> Tensor:
         pad = self.dilation[0]  # the reach of the second of two weights
         return super().forward(functional.pad(x, (0, pad, 0, pad)))
@@ -114,5 +108,8 @@ class ConvNeXt(SizedBackbone, MMPretrainConvNeXt):
         )
         for stage in {32: (), 16: (3,), 8: (2, 3)}[output_stride]:
             downsample = self.downsample_layers[stage]
-            downsample[1] = _RightPaddedConv2d.like(downsample[1])
+            conv = downsample[1]
+            padded = _RightPaddedConv2d(conv.in_channels, conv.out_channels, 2, 2)
+            padded.load_state_dict(conv.state_dict())
+            downsample[1] = padded
         self._set_stride(output_stride, dilate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mmpretrain.models.backbones import InceptionV3 as MMPretrainInceptionV3
@@ -157,15 +157,10 @@ class InceptionV3(SizedBackbone, MMPretrainInceptionV3):
             x = conv(self.dropout(x))
         return self.dropout(x)
 
-    def _frozen_modules(self) -> Iterator[nn.Module]:
-        for names in _STAGES[: self.frozen_stages]:
-            yield from (getattr(self, name) for name in names)
-
     def _freeze_stages(self) -> None:
-        for module in self._frozen_modules():
-            module.eval()
-            for parameter in module.parameters():
-                parameter.requires_grad = False
+        for names in _STAGES[: self.frozen_stages]:
+            for name in names:
+                getattr(self, name).eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> InceptionV3:
         """Set the training mode, except for frozen stages and, maybe, batch norm.

@@ -44,14 +44,12 @@ def seed_mask(attention: Tensor, *, high: float, low: float, min_seeds: int) -> 
     """
     attention = attention.detach()
     few = (attention > high).sum(dim=(1, 2, 3), keepdim=True) < min_seeds
-    own = 0.7 * attention.amax(dim=(1, 2, 3), keepdim=True)
-    objects = attention > torch.where(few, own, torch.full_like(own, high))
-    mask = torch.full_like(attention, IGNORED)
-    mask = torch.where(objects, torch.ones_like(mask), mask)
-    mask = torch.where(attention < low, torch.zeros_like(mask), mask)
-    low_end = attention.amin(dim=(1, 2, 3), keepdim=True)
-    varies = attention.amax(dim=(1, 2, 3), keepdim=True) > low_end
-    return torch.where(varies, mask, torch.full_like(mask, IGNORED))
+    peak = attention.amax(dim=(1, 2, 3), keepdim=True)
+    objects = attention > torch.where(few, 0.7 * peak, high)
+    mask = torch.full_like(attention, IGNORED).masked_fill(objects, 1.0)
+    mask = mask.masked_fill(attention < low, 0.0)
+    varies = peak > attention.amin(dim=(1, 2, 3), keepdim=True)
+    return mask.masked_fill(~varies, IGNORED)
 
 
 def seed_loss(logits: Tensor, mask: Tensor) -> Tensor:

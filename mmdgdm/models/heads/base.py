@@ -77,11 +77,7 @@ class CAMHead:
     num_classes: int
 
     def set_cam_targets(self, cam_targets: Sequence[str]) -> None:
-        """Choose whose maps :meth:`predict` keeps.
-
-        Args:
-            cam_targets: ``"gt"``, the ground-truth class of every sample that carries
-                one, and ``"topK"``, the K classes of highest score.
+        """Choose whose maps :meth:`predict` keeps; see :class:`WSOLHead`.
 
         Raises:
             ConfigError: If they are malformed.
