@@ -32,8 +32,7 @@ from mmdgdm.evaluation.functional.names import AT_VAL, THRESHOLD, VAL_CHOSE
 from mmdgdm.evaluation.functional.pxap import (
     NUM_EXTRA_BINS,
     ScoreHistograms,
-    pixel_iou_curve,
-    precision_recall_curve,
+    pixel_curves,
     pxap,
     score_histograms,
 )
@@ -122,27 +121,19 @@ def summarize_pixels(
     total = _add_up(records, 1 + sum(lengths))
     parts = np.split(total[1:], np.cumsum(lengths)[:-1])
     histograms = ScoreHistograms(*parts[:2])
-    curves = precision_recall_curve(histograms, thresholds)
-    overlap = pixel_iou_curve(histograms, thresholds)
-    best = curve_maximum(overlap, thresholds)
+    curves = pixel_curves(histograms, thresholds)
+    best = curve_maximum(curves["pixel_iou"], thresholds)
     metrics = {
         "pxap": pxap(histograms),
         "pixel_iou": best.value,
         f"{THRESHOLD}pixel_iou": best.threshold,
     }
     if threshold is not None:
-        counts = ScoreHistograms(*parts[2:])
-        fixed = precision_recall_curve(counts, rows[1])
-        metrics[f"{AT_VAL}pixel_iou"] = float(pixel_iou_curve(counts, rows[1])[-1])
+        fixed = pixel_curves(ScoreHistograms(*parts[2:]), rows[1])
+        for name in ("pixel_iou", "pixel_precision", "pixel_recall"):
+            metrics[f"{AT_VAL}{name}"] = float(fixed[name][-1])
         metrics[f"{VAL_CHOSE}pixel_iou"] = threshold
-        metrics[f"{AT_VAL}pixel_precision"] = float(fixed.precision[-1])
-        metrics[f"{AT_VAL}pixel_recall"] = float(fixed.recall[-1])
-    named = {
-        "pixel_precision": curves.precision,
-        "pixel_recall": curves.recall,
-        "pixel_iou": overlap,
-    }
-    return PixelSummary(metrics, named, int(total[0]))
+    return PixelSummary(metrics, curves, int(total[0]))
 
 
 def _add_up(records: Sequence[bytes], length: int) -> NDArray[np.int64]:

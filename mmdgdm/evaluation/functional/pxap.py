@@ -18,7 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE
+from mmdgdm.evaluation.functional.scoremaps import (
+    EVAL_SIZE,
+    check_scoremap,
+    check_unit_range,
+    describe,
+)
 
 #: Value of the mask pixels that are left out of the evaluation.
 IGNORED = 255
@@ -42,18 +47,6 @@ class ScoreHistograms(NamedTuple):
 
     positive: NDArray[np.int64]
     negative: NDArray[np.int64]
-
-
-class PrecisionRecall(NamedTuple):
-    """Precision and recall of the pixels, at each threshold.
-
-    Attributes:
-        precision: (T,) float64, in percent; NaN where no pixel is predicted.
-        recall: (T,) float64, in percent.
-    """
-
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
 
 
 def merge_masks(
@@ -144,7 +137,7 @@ def score_histograms(
         >>> both.positive.tolist(), both.negative.tolist()
         ([0, 0, 1, 0], [0, 1, 0, 0])
     """
-    scores = _check_scores(scoremap)
+    scores = check_unit_range(check_scoremap(scoremap))
     _check_label_mask(mask)
     if mask.shape != scores.shape:
         raise DataError(
@@ -202,10 +195,10 @@ def pxap(histograms: ScoreHistograms) -> float:
     return float(area * 100)
 
 
-def precision_recall_curve(
+def pixel_curves(
     histograms: ScoreHistograms, thresholds: ArrayLike
-) -> PrecisionRecall:
-    """Precision and recall of the pixels, at each threshold.
+) -> dict[str, NDArray[np.float64]]:
+    """Precision, recall and IoU of the pixels of a data set, at each threshold.
 
     Pixels with a score of at least the threshold are the predicted ones. Where
     there is none, precision is undefined and given as NaN: no number is made up for
@@ -216,7 +209,8 @@ def precision_recall_curve(
         thresholds: The (T,) thresholds that the histograms were made with.
 
     Returns:
-        The curves, 100 TP / (TP + FP) and 100 TP / (TP + FN).
+        ``pixel_precision``, 100 TP / (TP + FP), ``pixel_recall``, 100 TP / (TP + FN),
+        and ``pixel_iou``, 100 TP / (TP + FP + FN), each (T,) float64 in percent.
 
     Raises:
         DataError: If the histograms are malformed, are not of T + 2 bins or hold no
@@ -225,38 +219,27 @@ def precision_recall_curve(
 
     Example:
         >>> pair = ScoreHistograms(np.array([1, 3, 0, 0]), np.array([2, 1, 0, 0]))
-        >>> [c.round(1).tolist() for c in precision_recall_curve(pair, [0.0, 0.5])]
-        [[57.1, 75.0], [100.0, 75.0]]
+        >>> [c.round(1).tolist() for c in pixel_curves(pair, [0.0, 0.5]).values()]
+        [[57.1, 75.0], [100.0, 75.0], [57.1, 60.0]]
     """
-    true, false, num_positive = _counts_at(histograms, thresholds)
-    predicted = true + false
-    precision = np.full(len(true), np.nan)
-    np.divide(true * 100.0, predicted, out=precision, where=predicted > 0)
-    return PrecisionRecall(precision, true * 100.0 / num_positive)
-
-
-def pixel_iou_curve(
-    histograms: ScoreHistograms, thresholds: ArrayLike
-) -> NDArray[np.float64]:
-    """IoU of predicted and object pixels of the whole data set, per threshold.
-
-    Args:
-        histograms: Of all images.
-        thresholds: The (T,) thresholds that the histograms were made with.
-
-    Returns:
-        (T,) float64, 100 TP / (TP + FP + FN), in percent.
-
-    Raises:
-        DataError, ConfigError: As for :func:`precision_recall_curve`.
-
-    Example:
-        >>> pair = ScoreHistograms(np.array([1, 3, 0, 0]), np.array([2, 1, 0, 0]))
-        >>> pixel_iou_curve(pair, [0.0, 0.5]).round(1).tolist()
-        [57.1, 60.0]
-    """
-    true, false, num_positive = _counts_at(histograms, thresholds)
-    return true * 100.0 / (num_positive + false)
+    positive, negative = _check_histograms(histograms)
+    num_cuts = len(_check_thresholds(thresholds))
+    if len(positive) != num_cuts + NUM_EXTRA_BINS:
+        raise DataError(
+            f"Expected `histograms` to have {num_cuts + NUM_EXTRA_BINS} bins for "
+            f"{num_cuts} thresholds, but got {len(positive)}."
+        )
+    true, false = (
+        counts[::-1].cumsum()[::-1][:-NUM_EXTRA_BINS] for counts in (positive, negative)
+    )
+    predicted, share = true + false, true * 100.0
+    precision = np.full(num_cuts, np.nan)
+    np.divide(share, predicted, out=precision, where=predicted > 0)
+    return {
+        "pixel_precision": precision,
+        "pixel_recall": share / true[0],
+        "pixel_iou": share / (true[0] + false),
+    }
 
 
 def _resize_nearest(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -275,13 +258,9 @@ def _resize_binary(
     if not _is_mask(mask, "uint8", "bool"):
         raise DataError(
             f"Expected `{name}` to be of non-empty uint8 or bool masks (h, w), but "
-            f"got {_describe(mask)}."
+            f"got {describe(mask)}."
         )
     return np.asarray(_resize_nearest(mask, size) > 0.5)
-
-
-def _describe(array: Any) -> str:
-    return f"shape {np.shape(array)} of {getattr(array, 'dtype', type(array))}"
 
 
 def _is_mask(mask: Any, *dtypes: str) -> bool:
@@ -292,7 +271,7 @@ def _is_mask(mask: Any, *dtypes: str) -> bool:
 def _check_label_mask(mask: NDArray[Any]) -> None:
     if not _is_mask(mask, "uint8"):
         raise DataError(
-            f"Expected `mask` to be non-empty uint8 (H, W), but got {_describe(mask)}."
+            f"Expected `mask` to be non-empty uint8 (H, W), but got {describe(mask)}."
         )
     wrong = (mask > 1) & (mask != IGNORED)
     if wrong.any():
@@ -300,23 +279,6 @@ def _check_label_mask(mask: NDArray[Any]) -> None:
             f"Expected `mask` to hold 0, 1 and {IGNORED} only, but got "
             f"{np.unique(mask[wrong])[:5].tolist()} among its values."
         )
-
-
-def _check_scores(scoremap: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(scoremap)
-    if array.ndim != 2 or array.size == 0 or array.dtype.kind != "f":
-        raise DataError(
-            "Expected `scoremap` to be a non-empty floating point map (H, W), but "
-            f"got {_describe(array)}."
-        )
-    scores = np.asarray(array, dtype=np.float64)
-    lowest, highest = scores.min(), scores.max()
-    if not (lowest >= 0 and highest <= 1):
-        raise DataError(
-            "Expected `scoremap` to be in [0, 1], but got values from "
-            f"{lowest} to {highest}."
-        )
-    return scores
 
 
 def _check_thresholds(thresholds: ArrayLike) -> NDArray[np.float64]:
@@ -373,7 +335,7 @@ def _check_histograms(
     ):
         raise DataError(
             "Expected `histograms` to hold two arrays of counts (T + 2,), none below "
-            f"0, but got {_describe(positive)} and {_describe(negative)}."
+            f"0, but got {describe(positive)} and {describe(negative)}."
         )
     if positive.sum() == 0:
         raise DataError(
@@ -381,20 +343,3 @@ def _check_histograms(
             f"mask), but got none beside {int(negative.sum())} of the background."
         )
     return positive, negative
-
-
-def _counts_at(
-    histograms: ScoreHistograms, thresholds: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """True and false positives at each threshold, and the object's pixels."""
-    positive, negative = _check_histograms(histograms)
-    num_cuts = len(_check_thresholds(thresholds))
-    if len(positive) != num_cuts + NUM_EXTRA_BINS:
-        raise DataError(
-            f"Expected `histograms` to have {num_cuts + NUM_EXTRA_BINS} bins for "
-            f"{num_cuts} thresholds, but got {len(positive)}."
-        )
-    true, false = (
-        counts[::-1].cumsum()[::-1][:-NUM_EXTRA_BINS] for counts in (positive, negative)
-    )
-    return true, false, int(true[0])

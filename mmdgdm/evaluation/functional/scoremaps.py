@@ -57,10 +57,7 @@ def make_thresholds(interval: float = DEFAULT_INTERVAL) -> NDArray[np.float64]:
 
 
 def check_fixed_threshold(threshold: Optional[float]) -> None:
-    """Check a threshold fixed elsewhere.
-
-    Args:
-        threshold: In [0, 1), or ``None``.
+    """Check a threshold fixed elsewhere: ``None``, or in [0, 1).
 
     Raises:
         ConfigError: If it is neither.
@@ -69,6 +66,41 @@ def check_fixed_threshold(threshold: Optional[float]) -> None:
         raise ConfigError(
             f"Expected `threshold` to be None or in [0, 1), but got {threshold!r}."
         )
+
+
+def describe(array: Any) -> str:
+    """The shape and type of what came in place of an array, for messages."""
+    return f"shape {np.shape(array)} of {getattr(array, 'dtype', type(array))}"
+
+
+def check_scoremap(scoremap: ArrayLike) -> NDArray[np.float64]:
+    """Check that a map is not empty and (h, w) of floating point; widen it to float64.
+
+    Raises:
+        DataError: If it is not.
+    """
+    array = np.asarray(scoremap)
+    if array.ndim != 2 or array.size == 0 or array.dtype.kind != "f":
+        raise DataError(
+            "Expected `scoremap` to be a non-empty floating point map (h, w), but "
+            f"got {describe(array)}."
+        )
+    return np.asarray(array, dtype=np.float64)
+
+
+def check_unit_range(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Check that the scores of a map are in [0, 1]; return them.
+
+    Raises:
+        DataError: If one is not, or is NaN.
+    """
+    lowest, highest = scores.min(), scores.max()
+    if not (lowest >= 0 and highest <= 1):
+        raise DataError(
+            "Expected `scoremap` to be in [0, 1], but got values from "
+            f"{lowest} to {highest}."
+        )
+    return scores
 
 
 def normalize_scoremap(
@@ -96,13 +128,7 @@ def normalize_scoremap(
         >>> normalize_scoremap([[2.0, 3.0, 6.0]], size=(3, 1)).tolist()
         [[0.0, 0.25, 1.0]]
     """
-    array = np.asarray(scoremap)
-    if array.ndim != 2 or array.size == 0 or array.dtype.kind != "f":
-        raise DataError(
-            "Expected `scoremap` to be a non-empty floating point map (h, w), but "
-            f"got shape {array.shape} of {array.dtype}."
-        )
-    wide = np.ascontiguousarray(array, dtype=np.float64)
+    wide = np.ascontiguousarray(check_scoremap(scoremap))
     if not np.isfinite(wide).all():
         raise DataError(
             "Expected `scoremap` to hold finite values, but got "
@@ -146,12 +172,7 @@ def quantize_scoremap(scoremap: ArrayLike) -> NDArray[np.uint8]:
             "Expected `scoremap` to be a non-empty map (H, W), but got shape "
             f"{array.shape}."
         )
-    lowest, highest = array.min(), array.max()
-    if not (lowest >= 0 and highest <= 1):
-        raise DataError(
-            "Expected `scoremap` to be in [0, 1], but got values from "
-            f"{lowest} to {highest}."
-        )
+    check_unit_range(array)
     return (array * 255).astype(np.uint8)
 
 
@@ -198,8 +219,7 @@ def contour_boxes(quantized: NDArray[np.uint8], level: int) -> ContourBoxes:
         level: Pixels above it are foreground, 0 to 255.
 
     Returns:
-        The boxes and the index of the largest contour. Without any contour, one
-        box 0, 0, 0, 0.
+        The boxes; without any contour, one box 0, 0, 0, 0.
 
     Raises:
         DataError: If ``quantized`` is no non-empty uint8 map.
@@ -216,16 +236,11 @@ def contour_boxes(quantized: NDArray[np.uint8], level: int) -> ContourBoxes:
 def contour_rectangles(
     quantized: NDArray[np.uint8], level: int
 ) -> tuple[list[Sequence[int]], int]:
-    """Bounding rectangles of the contours of ``quantized > level``, unchecked.
-
-    Args:
-        quantized: (H, W) uint8.
-        level: Pixels above it are foreground, 0 to 255.
+    """What :func:`contour_boxes` makes boxes of, without a check of the map.
 
     Returns:
-        x, y, width, height of each contour, in OpenCV's order, and the index of the
-        one of largest area, the first one on a tie. Without any contour, one rectangle
-        0, 0, 0, 0.
+        x, y, width, height of the bounding rectangle of each contour, and the index of
+        the largest. Without any contour, one rectangle 0, 0, 0, 0.
     """
     mask = (quantized > level).view(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
@@ -238,15 +253,7 @@ def contour_rectangles(
 def rectangle_boxes(
     rectangles: Sequence[Sequence[int]], shape: Sequence[int]
 ) -> NDArray[np.int64]:
-    """Boxes as the benchmark makes them of bounding rectangles.
-
-    Args:
-        rectangles: x, y, width, height of each of n >= 1.
-        shape: (H, W) of the map.
-
-    Returns:
-        (n, 4), x, y, min(x + width, W - 1), min(y + height, H - 1).
-    """
+    """The boxes of :func:`contour_boxes`, (n, 4), of rectangles on a map (H, W)."""
     boxes = np.array(rectangles, dtype=np.int64)
     limits = np.array(shape[::-1]) - 1
     boxes[:, 2:] = np.minimum(boxes[:, :2] + boxes[:, 2:], limits)
@@ -256,21 +263,14 @@ def rectangle_boxes(
 def check_quantized(quantized: NDArray[Any]) -> None:
     """Check that an array is a quantised map.
 
-    Args:
-        quantized: What to check.
-
     Raises:
         DataError: If it is not a non-empty uint8 array (H, W).
     """
-    if (
-        not isinstance(quantized, np.ndarray)
-        or quantized.dtype != np.uint8
-        or quantized.ndim != 2
-        or quantized.size == 0
-    ):
+    known = isinstance(quantized, np.ndarray) and quantized.dtype == np.uint8
+    if not known or quantized.ndim != 2 or quantized.size == 0:
         raise DataError(
-            "Expected `quantized` to be a non-empty uint8 map (H, W), but got shape "
-            f"{np.shape(quantized)} of {getattr(quantized, 'dtype', type(quantized))}."
+            "Expected `quantized` to be a non-empty uint8 map (H, W), but got "
+            f"{describe(quantized)}."
         )
 
 

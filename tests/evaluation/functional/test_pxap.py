@@ -16,8 +16,7 @@ from mmdgdm.evaluation.functional import pxap as module
 from mmdgdm.evaluation.functional.pxap import (
     ScoreHistograms,
     merge_masks,
-    pixel_iou_curve,
-    precision_recall_curve,
+    pixel_curves,
     pxap,
     score_histograms,
 )
@@ -145,8 +144,7 @@ def test_varied_small_maps_match_the_slow_version(seed):
 
 
 def check_curves(total, tables, cuts):
-    precision, recall = precision_recall_curve(total, cuts)
-    iou = pixel_iou_curve(total, cuts)
+    precision, recall, iou = pixel_curves(total, cuts).values()
     for place, cut in enumerate(cuts.tolist()):
         true, false, missed = slow.predicted(tables, cut)
         assert recall[place] == true * 100 / (true + missed)
@@ -280,7 +278,7 @@ def test_histograms_of_several_images_add_up():
 def test_no_warning_where_nothing_is_predicted(recwarn):
     total = score_histograms([[0.1, 0.2]], mask_of("#."), make_thresholds(0.01))
     pxap(total)
-    precision_recall_curve(total, make_thresholds(0.01))
+    pixel_curves(total, make_thresholds(0.01))
     assert len(recwarn) == 0
 
 
@@ -300,11 +298,13 @@ def test_pxap_of_any_counts(pairs):
 def test_curves_by_hand():
     cuts = [0.0, 0.25, 0.5, 0.75]
     found = score_histograms([[0.5, 0.6], [0.3, 0.0]], mask_of("#. #."), cuts)
-    precision, recall = precision_recall_curve(found, cuts)
+    curves = pixel_curves(found, cuts)
+    assert list(curves) == ["pixel_precision", "pixel_recall", "pixel_iou"]
+    precision, recall, iou = curves.values()
     assert precision[:3].tolist() == [50, 200 / 3, 50]
     assert np.isnan(precision[3])
     assert recall.tolist() == [100, 100, 50, 0]
-    assert pixel_iou_curve(found, cuts).tolist() == [50, 200 / 3, 100 / 3, 0]
+    assert iou.tolist() == [50, 200 / 3, 100 / 3, 0]
 
 
 # Errors
@@ -331,9 +331,8 @@ PAIR = ScoreHistograms(np.array([1, 2, 0]), np.array([3, 0, 0]))
         (lambda: pxap((PAIR[0] / 1, PAIR[1])), "counts.*float64"),
         (lambda: pxap((PAIR[0], -PAIR[1])), "none below 0"),
         (lambda: pxap(np.ones((2, 3, 3), int)), r"counts.*\(3, 3\)"),
-        (lambda: pixel_iou_curve(PAIR, [0.0, 0.5]), "4 bins for 2 thresh.*got 3"),
-        (lambda: precision_recall_curve(PAIR, [0.0, 0.5]), "4 bins for 2 th.*got 3"),
-        (lambda: pixel_iou_curve((0 * PAIR[0], PAIR[1]), [0.0]), "one object pixel"),
+        (lambda: pixel_curves(PAIR, [0.0, 0.5]), "4 bins for 2 thresh.*got 3"),
+        (lambda: pixel_curves((0 * PAIR[0], PAIR[1]), [0.0]), "one object pixel"),
     ],
 )
 def test_malformed_data(call, match):
@@ -348,8 +347,7 @@ def test_malformed_data(call, match):
 def test_malformed_thresholds(thresholds):
     for call in (
         lambda: score_histograms([[0.5, 1.0]], MASK, thresholds),
-        lambda: pixel_iou_curve(PAIR, thresholds),
-        lambda: precision_recall_curve(PAIR, thresholds),
+        lambda: pixel_curves(PAIR, thresholds),
     ):
         with pytest.raises(ConfigError, match="`thresholds` to rise from 0 to below 1"):
             call()
