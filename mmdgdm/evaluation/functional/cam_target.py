@@ -21,7 +21,7 @@ map, as in ``wsol_top1/max_box_acc``, and what would be called ``gt_known`` is c
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,61 +30,27 @@ from mmdgdm.errors import ConfigError, DataError
 
 #: The map of the ground-truth class.
 GROUND_TRUTH = "gt"
-_PATTERN = re.compile(r"top(?P<one>1)|(?P<kind>mean|weighted)_top(?P<k>[1-9]\d*)")
+_PATTERN = re.compile(r"gt|top1|(?:mean|weighted)_top[1-9]\d*")
 
 
-class CAMTarget(NamedTuple):
-    """A parsed target.
-
-    Attributes:
-        k: Number of top classes; 0 for the ground truth.
-        stretched: Whether maps are stretched to [0, 1].
-        by_score: Whether classes weigh by their scores.
-    """
-
-    k: int
-    stretched: bool
-    by_score: bool
-
-
-def parse_cam_target(cam_target: str) -> CAMTarget:
-    """Read a target.
+def check_cam_target(cam_target: str) -> None:
+    """Check which map is asked for.
 
     Args:
         cam_target: As the module lists them.
 
-    Returns:
-        Its parts.
-
     Raises:
         ConfigError: If it is none of them.
-
-    Example:
-        >>> parse_cam_target("weighted_top3")
-        CAMTarget(k=3, stretched=True, by_score=True)
     """
-    if cam_target == GROUND_TRUTH:
-        return CAMTarget(0, False, False)
-    match = _PATTERN.fullmatch(str(cam_target))
-    if match is None:
+    if not _PATTERN.fullmatch(str(cam_target)):
         raise ConfigError(
             "Expected `cam_target` to be 'gt', 'top1', 'mean_topK' or "
             f"'weighted_topK' with a number K >= 1, but got {cam_target!r}."
         )
-    if match["one"]:
-        return CAMTarget(1, False, False)
-    return CAMTarget(int(match["k"]), True, match["kind"] == "weighted")
 
 
-def stretch(scoremap: NDArray[Any]) -> NDArray[np.float64]:
-    """Map a score map to [0, 1] by its minimum and maximum; a constant one to zeros.
-
-    Args:
-        scoremap: (h, w).
-
-    Returns:
-        (h, w) float64.
-    """
+def _stretch(scoremap: NDArray[Any]) -> NDArray[np.float64]:
+    """Map (h, w) to [0, 1] by its minimum and maximum; a constant one to zeros."""
     wide = np.asarray(scoremap, dtype=np.float64)
     low, high = wide.min(), wide.max()
     if low == high:
@@ -124,13 +90,13 @@ def select_scoremap(
         ... ).tolist()
         [[3.0, 1.0]]
     """
-    target = parse_cam_target(cam_target)
+    check_cam_target(cam_target)
     if cam.ndim != 3 or cam_labels.shape != cam.shape[:1]:
         raise DataError(
             "Expected `cam` of shape (K, h, w) and `cam_labels` of shape (K,), but "
             f"got {cam.shape} and {cam_labels.shape}."
         )
-    if target.k == 0:
+    if cam_target == GROUND_TRUTH:
         places = np.flatnonzero(cam_labels == label)
         if len(places) == 0:
             raise DataError(
@@ -140,15 +106,16 @@ def select_scoremap(
         found: NDArray[Any] = cam[places[0]]
         return found
     array = np.asarray(scores)
-    best = _best_places(cam_labels, array, target.k)
-    if not target.stretched:
+    kind, _, k = cam_target.partition("top")
+    best = _best_places(cam_labels, array, int(k))
+    if not kind:
         return cam[best[0], :, :]
-    weights = np.full(target.k, 1.0)
-    if target.by_score:
+    weights = np.ones(len(best))
+    if kind == "weighted_":
         weights = array[cam_labels[best]].astype(np.float64)
     weights = weights / weights.sum()
     combined: NDArray[Any] = sum(
-        w * stretch(cam[place]) for w, place in zip(weights, best)
+        w * _stretch(cam[place]) for w, place in zip(weights, best)
     )
     return combined
 
@@ -171,24 +138,3 @@ def _best_places(
             f"{cam_labels.tolist()}. Add 'top{k}' to `cam_targets` of WSOLHead."
         )
     return order
-
-
-def target_prefix(prefix: str, cam_target: str) -> str:
-    """The prefix of scores, which names the map unless it is the ground truth's.
-
-    Args:
-        prefix: The prefix wanted besides.
-        cam_target: As the module lists them.
-
-    Returns:
-        Both, joined by an underscore.
-
-    Raises:
-        ConfigError: If ``cam_target`` is malformed.
-
-    Example:
-        >>> target_prefix("wsol", "top1"), target_prefix("wsol", "gt")
-        ('wsol_top1', 'wsol')
-    """
-    parse_cam_target(cam_target)
-    return prefix if cam_target == GROUND_TRUTH else f"{prefix}_{cam_target}"

@@ -11,7 +11,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, target_prefix
+from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH, check_cam_target
 from mmdgdm.evaluation.functional.names import PREFIX
 from mmdgdm.evaluation.functional.scoremaps import (
     DEFAULT_INTERVAL,
@@ -58,7 +58,10 @@ class RecordMetric(BaseMetric):
         collect_device: str = "cpu",
         prefix: Optional[str] = None,
     ) -> None:
-        prefix = target_prefix(prefix or PREFIX, cam_target)
+        check_cam_target(cam_target)
+        prefix = prefix or PREFIX
+        if cam_target != GROUND_TRUTH:
+            prefix = f"{prefix}_{cam_target}"
         super().__init__(collect_device=collect_device, prefix=prefix)
         check_fixed_threshold(threshold)
         self.cam_target = cam_target
@@ -98,21 +101,12 @@ class RecordMetric(BaseMetric):
 
 
 def warn(text: str) -> None:
-    """Write a warning to the log of the run.
-
-    Args:
-        text: What it says.
-    """
+    """Write a warning to the log of the run."""
     print_log(text, logger="current", level=logging.WARNING)
 
 
 def warn_of_constant_maps(num_constant: int, num_images: int) -> None:
-    """Say how many maps tell no place.
-
-    Args:
-        num_constant: Number of maps whose pixels are all equal.
-        num_images: Number of all maps.
-    """
+    """Say how many of all maps have pixels that are all equal: they tell no place."""
     if num_constant:
         warn(
             f"{num_constant} of {num_images} score maps are constant: they were scored "

@@ -7,10 +7,8 @@ import pytest
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.cam_target import (
-    CAMTarget,
-    parse_cam_target,
+    check_cam_target,
     select_scoremap,
-    target_prefix,
 )
 
 #: Of the classes 4, 0 and 2, by falling score 2, 0, 4.
@@ -84,27 +82,7 @@ def test_shapes_that_do_not_fit_are_errors():
         select("top1", scores=SCORES[:3])
 
 
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [
-        ("gt", (0, False, False)),
-        ("top1", (1, False, False)),
-        ("mean_top5", (5, True, False)),
-        ("weighted_top12", (12, True, True)),
-    ],
-)
-def test_targets(text, parsed):
-    assert parse_cam_target(text) == CAMTarget(*parsed)
-
-
 @pytest.mark.parametrize("text", ["top5", "mean_top0", "mean", "GT", None, "top1 "])
 def test_other_targets_are_errors(text):
     with pytest.raises(ConfigError, match="`cam_target`"):
-        parse_cam_target(text)
-
-
-def test_names_tell_whose_map_it_is():
-    assert target_prefix("a", "gt") == "a"
-    assert target_prefix("a", "mean_top5") == "a_mean_top5"
-    with pytest.raises(ConfigError, match="`cam_target`"):
-        target_prefix("a", "top5")
+        check_cam_target(text)
