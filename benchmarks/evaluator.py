@@ -161,7 +161,7 @@ def stored_pairs(root: str, metadata: str, number: int) -> list[Any]:
     places = np.linspace(0, len(chosen) - 1, min(number, len(chosen))).astype(int)
     return [
         (
-            read_scoremap(paths[name]).scores,
+            read_scoremap(paths[name])[0],
             scale_boxes(split.boxes[name], split.image_sizes[name], EVAL_SIZE),
         )
         for name in (chosen[place] for place in places)

@@ -129,6 +129,12 @@ def scale_boxes(
     return (array * target / image).astype(np.int64)
 
 
+def box_areas(boxes: NDArray[Any]) -> NDArray[Any]:
+    """Pixels of each of (..., 4) boxes, both ends included."""
+    areas: NDArray[Any] = (boxes[..., 2:] - boxes[..., :2] + 1).prod(axis=-1)
+    return areas
+
+
 def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> NDArray[np.float64]:
     r"""Intersection over union of all pairs, counted in pixels.
 
@@ -154,7 +160,7 @@ def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> NDArray[np.float64]:
     low = np.maximum(a[..., :2], b[..., :2])
     high = np.minimum(a[..., 2:], b[..., 2:])
     intersection = np.maximum(0, high - low + 1).prod(axis=-1)
-    area_a = (a[..., 2:] - a[..., :2] + 1).prod(axis=-1)
-    area_b = (b[..., 2:] - b[..., :2] + 1).prod(axis=-1)
-    iou: NDArray[np.float64] = intersection / (area_a + area_b - intersection)
+    iou: NDArray[np.float64] = intersection / (
+        box_areas(a) + box_areas(b) - intersection
+    )
     return iou

@@ -13,30 +13,14 @@ ground-truth box :math:`G`, in pixels counted as for the IoU, these do:
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.boxes import box_iou
+from mmdgdm.evaluation.functional.boxes import box_areas, box_iou
 
 #: Thresholds at which coverage is known for every image, 0, 0.05, ..., 0.95.
 COVERAGE_THRESHOLDS: NDArray[np.float64] = np.arange(20) / 20
-
-
-class Coverage(NamedTuple):
-    """Means over boxes.
-
-    Attributes:
-        area_ratio: Mean of :math:`|P| / |G|`.
-        over: Mean over-coverage, percent of the predicted box.
-        under: Mean under-coverage, percent of the ground-truth box.
-    """
-
-    area_ratio: float
-    over: float
-    under: float
 
 
 def cover_areas(boxes: ArrayLike, gt_boxes: ArrayLike) -> NDArray[np.int64]:
@@ -64,29 +48,27 @@ def cover_areas(boxes: ArrayLike, gt_boxes: ArrayLike) -> NDArray[np.int64]:
     nearest = targets[box_iou(predicted, targets).argmax(axis=1)]
     low = np.maximum(predicted[:, :2], nearest[:, :2])
     high = np.minimum(predicted[:, 2:], nearest[:, 2:])
-    areas = [
-        (predicted[:, 2:] - predicted[:, :2] + 1).prod(axis=1),
-        np.maximum(high - low + 1, 0).prod(axis=1),
-        (nearest[:, 2:] - nearest[:, :2] + 1).prod(axis=1),
-    ]
-    return np.stack(areas, axis=1).astype(np.int64)
+    shared = np.maximum(high - low + 1, 0).prod(axis=1)
+    areas = np.stack([box_areas(predicted), shared, box_areas(nearest)], axis=1)
+    return areas.astype(np.int64)
 
 
-def mean_coverage(areas: ArrayLike) -> Coverage:
-    """Mean coverage of images.
+def mean_coverage(areas: ArrayLike) -> tuple[float, float, float]:
+    """Mean area ratio, over- and under-coverage of images.
 
     Args:
         areas: (N, 3), one row of :func:`cover_areas` per image, N >= 1.
 
     Returns:
-        The means.
+        The mean of :math:`|P| / |G|`, over-coverage in percent of the predicted box,
+        and under-coverage in percent of the ground-truth box.
 
     Raises:
         DataError: If there is no image.
 
     Example:
         >>> mean_coverage([[8, 4, 8], [2, 2, 4]])
-        Coverage(area_ratio=0.75, over=25.0, under=50.0)
+        (0.75, 25.0, 50.0)
     """
     array = np.asarray(areas, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != 3 or len(array) == 0:
@@ -100,4 +82,4 @@ def mean_coverage(areas: ArrayLike) -> Coverage:
         float(np.sort(values).sum() / len(array))
         for values in (predicted / target, shared / predicted, shared / target)
     )
-    return Coverage(ratio, 100.0 * (1.0 - over), 100.0 * (1.0 - under))
+    return ratio, 100.0 * (1.0 - over), 100.0 * (1.0 - under)

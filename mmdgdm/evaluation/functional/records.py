@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import DataError
+from mmdgdm.evaluation.functional.boxes import box_areas
 from mmdgdm.evaluation.functional.coverage import COVERAGE_THRESHOLDS, cover_areas
 from mmdgdm.evaluation.functional.level_ranks import NUM_LEVELS
 from mmdgdm.evaluation.functional.max_box_acc import (
@@ -80,27 +81,47 @@ def coverage_thresholds(threshold: Optional[float] = None) -> NDArray[np.float64
     return np.append(COVERAGE_THRESHOLDS, threshold)
 
 
-def pack_record(*parts: NDArray[Any]) -> bytes:
-    """Make a record of arrays, for processes to exchange.
+def label_rank(scores: ArrayLike, label: int) -> int:
+    """Position of a class among all classes, sorted by falling score.
+
+    Of two equal scores, the class of lower index comes first, as with argmax.
 
     Args:
-        parts: What it holds, of fixed types and shapes.
+        scores: (C,).
+        label: Class, 0 to C - 1.
 
     Returns:
-        Their compressed bytes, one after the other.
+        0 for the best class, C - 1 for the last.
+
+    Raises:
+        DataError: If scores are malformed or hold NaN, or the label is out of
+            range.
+
+    Example:
+        >>> label_rank([0.2, 0.5, 0.2, 0.1], 2)
+        2
     """
+    array = np.asarray(scores)
+    if array.ndim != 1 or array.size == 0 or np.isnan(array).any():
+        raise DataError(
+            "Expected `scores` to be numbers of shape (C,), but got shape "
+            f"{array.shape} with {int(np.isnan(array).sum())} NaN."
+        )
+    if not 0 <= label < len(array):
+        raise DataError(
+            f"Expected `label` to be in [0, {len(array) - 1}], but got {label}."
+        )
+    before = (array > array[label]).sum() + (array[:label] == array[label]).sum()
+    return int(before)
+
+
+def pack_record(*parts: NDArray[Any]) -> bytes:
+    """Make a record of arrays of fixed types and shapes: their bytes, compressed."""
     return zlib.compress(b"".join(part.tobytes() for part in parts))
 
 
 def unpack_record(record: bytes) -> NDArray[np.uint8]:
-    """The bytes of a record.
-
-    Args:
-        record: From :func:`pack_record`.
-
-    Returns:
-        All that its parts held, to be viewed as their types.
-    """
+    """All that the parts of a record held, to be viewed as their types."""
     return np.frombuffer(zlib.decompress(record), dtype=np.uint8)
 
 
@@ -119,7 +140,7 @@ def make_box_record(
         quantized: (H, W) uint8, the quantised map of the ground-truth class.
         gt_boxes: (M, 4) integers in the map's pixels, M >= 1.
         label: Ground-truth class.
-        rank: Place of that class by score, from ``label_rank``, if known.
+        rank: Place of that class by score, from :func:`label_rank`, if known.
         iou_thresholds: Overlaps that a box must reach; 0.5 is added.
         threshold: A threshold fixed elsewhere at which coverage is wanted.
 
@@ -137,10 +158,9 @@ def make_box_record(
         box_thresholds=coverage_thresholds(threshold),
     )
     areas = cover_areas(hits.boxes, gt_boxes).astype("<i4")
-    sides = np.asarray(gt_boxes)[:, 2:] - np.asarray(gt_boxes)[:, :2] + 1
     header = [
         *(len(hits.single), len(areas), hits.maximum, label),
-        *(_NO_RANK if rank is None else rank, sides.prod(axis=1).max()),
+        *(_NO_RANK if rank is None else rank, box_areas(np.asarray(gt_boxes)).max()),
         hits.maximum == quantized.min(),
     ]
     return pack_record(

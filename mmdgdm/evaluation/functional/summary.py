@@ -145,7 +145,7 @@ def summarize_boxes(
     table = read_box_records(records)
     _check_table(table, len(scored_ious(iou_thresholds)), topk, threshold)
     rules = _rules(table, iou_thresholds, topk)
-    curves = {name: _curve(table, rule, thresholds) for name, rule in rules.items()}
+    curves = {name: _curve(table, bits, thresholds) for name, bits in rules.items()}
     best = {name: curve_maximum(curve, thresholds) for name, curve in curves.items()}
     right, areas, coverage_threshold = _image_facts(table, rules, best, threshold)
     right.update({metric_name("cls", k=k): _correct(table, k) for k in topk})
@@ -194,16 +194,21 @@ def _check_table(
         )
 
 
-class _Rule(NamedTuple):
-    """When an image counts: a box is right, and perhaps the class.
-
-    Attributes:
-        bits: (N, 32) uint8, packed hits of the box at each level.
-        correct: (N,) bool, whether the class is right; ``None`` where any is.
-    """
-
-    bits: NDArray[np.uint8]
-    correct: Optional[NDArray[np.bool_]] = None
+def _rules(
+    table: BoxTable, iou_thresholds: Sequence[float], topk: Sequence[int]
+) -> dict[str, NDArray[np.uint8]]:
+    """When an image counts for each localization score: (N, 32), bits of levels."""
+    ious = scored_ious(iou_thresholds)
+    known = table.single[:, ious.index(LOC_IOU_THRESHOLD)]
+    rules = {"gt_known": known, "max_box_acc": known}
+    for k in topk:
+        # Where the class is wrong, no level is a hit.
+        rules[metric_name("loc", k=k)] = known * _correct(table, k)[:, None]
+    for place, iou in enumerate(iou_thresholds):
+        if iou != LOC_IOU_THRESHOLD:  # which is max_box_acc itself
+            rules[metric_name("max_box_acc", iou=iou)] = table.single[:, place]
+        rules[metric_name("max_box_acc_v2", iou=iou)] = table.multi[:, place]
+    return rules
 
 
 def _correct(table: BoxTable, k: int) -> NDArray[np.bool_]:
@@ -211,32 +216,14 @@ def _correct(table: BoxTable, k: int) -> NDArray[np.bool_]:
     return np.asarray(table.ranks) < k
 
 
-def _rules(
-    table: BoxTable, iou_thresholds: Sequence[float], topk: Sequence[int]
-) -> dict[str, _Rule]:
-    """The rule of each localization score."""
-    ious = scored_ious(iou_thresholds)
-    known = _Rule(table.single[:, ious.index(LOC_IOU_THRESHOLD)])
-    rules = {"gt_known": known, "max_box_acc": known}
-    for k in topk:
-        rules[metric_name("loc", k=k)] = _Rule(known.bits, _correct(table, k))
-    for place, iou in enumerate(iou_thresholds):
-        if iou != LOC_IOU_THRESHOLD:  # which is max_box_acc itself
-            rules[metric_name("max_box_acc", iou=iou)] = _Rule(table.single[:, place])
-        rules[metric_name("max_box_acc_v2", iou=iou)] = _Rule(table.multi[:, place])
-    return rules
-
-
 def _curve(
-    table: BoxTable, rule: _Rule, thresholds: NDArray[np.float64]
+    table: BoxTable, bits: NDArray[np.uint8], thresholds: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Percent of the images that count, at each threshold."""
     counts = np.zeros(len(thresholds), dtype=np.int64)
     for start in range(0, len(table.maxima), _CHUNK):
         part = slice(start, start + _CHUNK)
-        hits = np.unpackbits(rule.bits[part], axis=1).view(np.bool_)
-        if rule.correct is not None:
-            hits &= rule.correct[part, None]
+        hits = np.unpackbits(bits[part], axis=1).view(np.bool_)
         counts += hit_counts(table.maxima[part], hits[:, None], thresholds)[0]
     # The benchmark's order of operations.
     return np.asarray(counts * 100.0 / len(table.maxima))
@@ -244,7 +231,7 @@ def _curve(
 
 def _image_facts(
     table: BoxTable,
-    rules: dict[str, _Rule],
+    rules: dict[str, NDArray[np.uint8]],
     best: dict[str, CurveMaximum],
     threshold: Optional[float],
 ) -> tuple[dict[str, NDArray[np.bool_]], dict[str, NDArray[np.int32]], float]:
@@ -255,12 +242,11 @@ def _image_facts(
     if threshold is not None:
         areas[AT_VAL] = table.areas[:, -1]
         thresholds_of[AT_VAL] = dict.fromkeys(best, threshold)
-    right = {}
-    for at, chosen in thresholds_of.items():
-        for name, rule in rules.items():
-            hits = hits_at(table.maxima, rule.bits, threshold=chosen[name])
-            known = hits if rule.correct is None else hits & rule.correct
-            right[f"{at}{name}"] = known
+    right = {
+        f"{at}{name}": hits_at(table.maxima, bits, threshold=chosen[name])
+        for at, chosen in thresholds_of.items()
+        for name, bits in rules.items()
+    }
     return right, areas, float(COVERAGE_THRESHOLDS[nearest])
 
 
@@ -279,8 +265,7 @@ def _score(
     for at, covered in areas.items():
         parts = [scores[f"{at}{name}"] for name in v2_names]
         scores[f"{at}max_box_acc_v2"] = float(np.mean(parts))
-        coverage = mean_coverage(covered[places])
-        scores[f"{at}box_area_ratio"] = coverage.area_ratio
-        scores[f"{at}over_coverage"] = coverage.over
-        scores[f"{at}under_coverage"] = coverage.under
+        names = ("box_area_ratio", "over_coverage", "under_coverage")
+        for name, mean in zip(names, mean_coverage(covered[places])):
+            scores[f"{at}{name}"] = mean
     return scores

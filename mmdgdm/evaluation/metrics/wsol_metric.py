@@ -7,9 +7,8 @@ from typing import Any, Optional
 
 from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH
-from mmdgdm.evaluation.functional.localization import label_rank
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
-from mmdgdm.evaluation.functional.records import make_box_record
+from mmdgdm.evaluation.functional.records import label_rank, make_box_record
 from mmdgdm.evaluation.functional.scoremaps import (
     EVAL_SIZE,
     normalize_scoremap,
@@ -88,17 +87,7 @@ class WSOLMetric(RecordMetric):
         self._num_classes = max(self.topk, default=0)
 
     def make_record(self, sample: dict) -> bytes:
-        """Evaluate the boxes of a sample.
-
-        Args:
-            sample: A predicted sample as a dictionary.
-
-        Returns:
-            A record of a few hundred bytes.
-
-        Raises:
-            DataError: If a field is missing or malformed.
-        """
+        """Evaluate the boxes of a sample: some hundred bytes."""
         label = get_gt_label(sample)
         cam = get_scoremap(sample, label, cam_target=self.cam_target)
         height, width = get_field(sample, "ori_shape")[:2]
@@ -150,17 +139,7 @@ class WSOLMetric(RecordMetric):
         return summary
 
     def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
-        """Turn the records of all images into scores.
-
-        Args:
-            results: One record per image, in any order.
-
-        Returns:
-            Scores in percent and their thresholds, by name.
-
-        Raises:
-            DataError: If there is no record.
-        """
+        """Turn the records of all images, in any order, into scores by name."""
         summary = self.summarize(results)
         metrics: dict[str, Any] = dict(summary.metrics)
         if self.classwise:

@@ -6,38 +6,19 @@ is better.
 
 from __future__ import annotations
 
-import os
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.errors import DataError
-
-#: What numpy raises for files that are damaged or not its own.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    MemoryError,
-    SyntaxError,
-    AttributeError,
-    TypeError,
-    RuntimeError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+from mmdgdm.evaluation.stored.scoremap_files import UNREADABLE
+from mmdgdm.utils.faults import PathLike
 
 
-def write_class_scores(
-    path: Union[str, os.PathLike[str]], scores: Mapping[str, NDArray[Any]]
-) -> None:
+def write_class_scores(path: PathLike, scores: Mapping[str, NDArray[Any]]) -> None:
     """Write class scores.
 
     Args:
@@ -68,7 +49,7 @@ def write_class_scores(
         raise DataError(f"{path} cannot be written ({error}).") from error
 
 
-def read_class_scores(path: Union[str, os.PathLike[str]]) -> dict[str, NDArray[Any]]:
+def read_class_scores(path: PathLike) -> dict[str, NDArray[Any]]:
     """Read class scores.
 
     Args:
@@ -88,7 +69,7 @@ def read_class_scores(path: Union[str, os.PathLike[str]]) -> dict[str, NDArray[A
         raise DataError(
             f"Expected {path} to hold `image_ids` and `scores`, but got: {error}."
         ) from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(
             f"Expected {path} to be a readable .npz file of `image_ids` and `scores`, "
             f"but got: {error}."

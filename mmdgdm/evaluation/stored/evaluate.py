@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -18,22 +17,26 @@ from numpy.typing import NDArray
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.boxes import Box, scale_boxes
-from mmdgdm.evaluation.functional.localization import label_rank
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
 from mmdgdm.evaluation.functional.names import PREFIX, metric_name
 from mmdgdm.evaluation.functional.pixel_summary import (
+    PixelSummary,
     make_pixel_record,
     summarize_pixels,
 )
 from mmdgdm.evaluation.functional.pxap import merge_masks
-from mmdgdm.evaluation.functional.records import make_box_record
+from mmdgdm.evaluation.functional.records import label_rank, make_box_record
 from mmdgdm.evaluation.functional.scoremaps import (
     DEFAULT_INTERVAL,
     EVAL_SIZE,
     make_thresholds,
     quantize_scoremap,
 )
-from mmdgdm.evaluation.functional.summary import check_box_settings, summarize_boxes
+from mmdgdm.evaluation.functional.summary import (
+    BoxSummary,
+    check_box_settings,
+    summarize_boxes,
+)
 from mmdgdm.evaluation.stored.class_scores import read_class_scores
 from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
 from mmdgdm.evaluation.stored.scoremap_files import find_scoremaps, read_scoremap
@@ -42,10 +45,12 @@ from mmdgdm.evaluation.stored.thresholds import (
     MASK_THRESHOLDS,
     read_threshold,
 )
+from mmdgdm.utils.faults import PathLike
 from mmdgdm.utils.image_files import read_mask
 from mmdgdm.version import __version__
 
-PathLike = Union[str, "os.PathLike[str]"]
+#: Records of some images, and how many of their maps were resized.
+_Outcome = tuple[list[bytes], int]
 
 #: Maps that a process works on at a time.
 _CHUNK = 16
@@ -80,13 +85,6 @@ class _Job(NamedTuple):
     image_size: tuple[int, int]
     boxes: list[Box]
     masks: list[tuple[str, str]]
-
-
-class _Outcome(NamedTuple):
-    """What some images gave."""
-
-    records: list[bytes]
-    num_resized: int
 
 
 def evaluate_scoremaps(
@@ -133,7 +131,13 @@ def evaluate_scoremaps(
         ConfigError: If an argument is malformed.
         DataError: If a file is missing or malformed; names image and file.
     """
-    _check_arguments(settings, workers)
+    check_box_settings(
+        settings.iou_thresholds, settings.topk, threshold=settings.threshold
+    )
+    if not isinstance(workers, int) or workers < 1:
+        raise ConfigError(
+            f"Expected `workers` to be a positive integer, but got {workers!r}."
+        )
     split = read_split(metadata)
     if threshold is not None:
         names = BOX_THRESHOLDS if split.masks is None else MASK_THRESHOLDS
@@ -145,12 +149,14 @@ def evaluate_scoremaps(
     root = None if mask_root is None else Path(mask_root)
     records: list[bytes] = []
     num_resized = 0
-    for outcome in _run(partial(_evaluate_chunk, settings, root), jobs, workers):
-        records += outcome.records
-        num_resized += outcome.num_resized
+    for part, resized in _run(partial(_evaluate_chunk, settings, root), jobs, workers):
+        records += part
+        num_resized += resized
         progress(len(records), len(jobs))
-    make = _box_result if split.masks is None else _mask_result
-    result, num_constant = make(records, settings, jobs)
+    ranks = [job.rank for job in jobs]
+    result, num_constant = _result(
+        records, settings, ranks, with_masks=split.masks is not None
+    )
     result["evaluated"] = {
         "images": len(jobs),
         "classes": len({job.label for job in jobs}),
@@ -162,28 +168,14 @@ def evaluate_scoremaps(
         "mask_root": None if root is None else str(root),
         "scores": None if scores is None else str(scores),
         **asdict(settings),
-        "versions": _versions(),
+        "versions": {
+            "mmdgdm": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+        },
     }
     return result
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "mmdgdm": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-    }
-
-
-def _check_arguments(settings: EvaluationSettings, workers: int) -> None:
-    check_box_settings(
-        settings.iou_thresholds, settings.topk, threshold=settings.threshold
-    )
-    if not isinstance(workers, int) or workers < 1:
-        raise ConfigError(
-            f"Expected `workers` to be a positive integer, but got {workers!r}."
-        )
 
 
 def _check_mask_root(
@@ -217,7 +209,7 @@ def _make_jobs(
             f"Expected a score map (.npy) in {scoremap_root} for each of "
             f"{len(paths)} images, but {len(missing)} have none: {names}{more}."
         )
-    present = [name for name, path in paths.items() if path is not None]
+    present = {name: path for name, path in paths.items() if path is not None}
     ranks = {} if scores is None else _ranks(split, scores, present, topk)
     masks = split.masks or {}
     jobs = [
@@ -230,8 +222,7 @@ def _make_jobs(
             split.boxes.get(image_id, []),
             masks.get(image_id, []),
         )
-        for image_id, path in paths.items()
-        if path is not None
+        for image_id, path in present.items()
     ]
     return jobs, missing
 
@@ -239,7 +230,7 @@ def _make_jobs(
 def _ranks(
     split: SplitMetadata,
     scores: PathLike,
-    image_ids: Sequence[str],
+    image_ids: Iterable[str],
     topk: Sequence[int],
 ) -> dict[str, int]:
     """The place of each image's class by score."""
@@ -274,18 +265,17 @@ def _run(
         return
     # Processes start afresh: a copy of one that runs threads, such as those of torch,
     # may wait for a lock forever.
+    # Each has a core to itself: threads of OpenCV would only compete.
     pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_use_one_thread
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=cv2.setNumThreads,
+        initargs=(1,),
     )
     try:
         yield from pool.map(work, chunks)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _use_one_thread() -> None:
-    """Each process has a core to itself: threads of OpenCV would only compete."""
-    cv2.setNumThreads(1)
 
 
 def _evaluate_chunk(
@@ -294,12 +284,12 @@ def _evaluate_chunk(
     records, num_resized = [], 0
     for job in jobs:
         try:
-            stored = read_scoremap(job.path)
-            records.append(_record(settings, mask_root, job, stored.scores))
+            scores, was_resized = read_scoremap(job.path)
+            records.append(_record(settings, mask_root, job, scores))
         except DataError as error:
             raise DataError(f"Image {job.image_id!r}: {error}") from error
-        num_resized += stored.was_resized
-    return _Outcome(records, num_resized)
+        num_resized += was_resized
+    return records, num_resized
 
 
 def _record(
@@ -309,9 +299,13 @@ def _record(
     scores: NDArray[np.float64],
 ) -> bytes:
     if mask_root is not None:
+        ignored = [name for _, name in job.masks if name]
         return make_pixel_record(
             scores,
-            _read_mask(mask_root, job),
+            merge_masks(
+                [read_mask(mask_root / name) for name, _ in job.masks],
+                ignore=read_mask(mask_root / ignored[0]) if ignored else None,
+            ),
             thresholds=make_thresholds(settings.interval),
             threshold=settings.threshold,
         )
@@ -325,49 +319,37 @@ def _record(
     )
 
 
-def _read_mask(mask_root: Path, job: _Job) -> NDArray[np.uint8]:
-    """Merge the masks of an image at the size of evaluation."""
-    ignored = [name for _, name in job.masks if name]
-    return merge_masks(
-        [read_mask(mask_root / name) for name, _ in job.masks],
-        ignore=read_mask(mask_root / ignored[0]) if ignored else None,
-    )
-
-
-def _box_result(
-    records: Sequence[bytes], settings: EvaluationSettings, jobs: Sequence[_Job]
+def _result(
+    records: Sequence[bytes],
+    settings: EvaluationSettings,
+    ranks: Sequence[Optional[int]],
+    *,
+    with_masks: bool,
 ) -> tuple[dict[str, Any], int]:
+    """Scores and curves, and the number of constant maps."""
     thresholds = make_thresholds(settings.interval)
-    summary = summarize_boxes(
-        records,
-        thresholds=thresholds,
-        iou_thresholds=settings.iou_thresholds,
-        topk=() if jobs[0].rank is None else settings.topk,
-        threshold=settings.threshold,
-    )
+    topk = () if ranks[0] is None else settings.topk
+    summary: Union[BoxSummary, PixelSummary]
+    groups: dict[str, Any] = {}
+    if with_masks:
+        summary = summarize_pixels(
+            records, thresholds=thresholds, threshold=settings.threshold
+        )
+        for k in topk:
+            num_right = int((np.array(ranks) < k).sum())
+            summary.metrics[metric_name("cls", k=k)] = num_right * 100.0 / len(ranks)
+    else:
+        summary = summarize_boxes(
+            records,
+            thresholds=thresholds,
+            iou_thresholds=settings.iou_thresholds,
+            topk=topk,
+            threshold=settings.threshold,
+        )
+        groups = {"by_size": summary.by_size, "by_class": summary.by_class}
     result = {
-        "metrics": _prefixed(summary.metrics),
-        "by_size": summary.by_size,
-        "by_class": summary.by_class,
+        "metrics": {f"{PREFIX}/{name}": v for name, v in summary.metrics.items()},
+        **groups,
         "curves": {"thresholds": thresholds, **summary.curves},
     }
     return result, summary.num_constant
-
-
-def _mask_result(
-    records: Sequence[bytes], settings: EvaluationSettings, jobs: Sequence[_Job]
-) -> tuple[dict[str, Any], int]:
-    thresholds = make_thresholds(settings.interval)
-    summary = summarize_pixels(
-        records, thresholds=thresholds, threshold=settings.threshold
-    )
-    metrics = dict(summary.metrics)
-    ranks = np.array([job.rank for job in jobs if job.rank is not None])
-    for k in settings.topk if len(ranks) else ():
-        metrics[metric_name("cls", k=k)] = int((ranks < k).sum()) * 100.0 / len(ranks)
-    curves = {"thresholds": thresholds, **summary.curves}
-    return {"metrics": _prefixed(metrics), "curves": curves}, summary.num_constant
-
-
-def _prefixed(metrics: dict[str, float]) -> dict[str, float]:
-    return {f"{PREFIX}/{name}": value for name, value in metrics.items()}

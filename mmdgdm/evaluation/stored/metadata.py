@@ -257,18 +257,16 @@ def _read_masks(
     for number, image_id, (mask, ignore) in _read_rows(
         lines, path, _MASK_FORM, ids, faults
     ):
-        problem = ""
-        if not mask.strip():
-            problem = "Expected `mask_path` to be a path, but got ''"
-        elif image_id in masks and ignore:
+        if mask.strip() and not (ignore and image_id in masks):
+            masks.setdefault(image_id, []).append((mask, ignore))
+            continue
+        problem = "Expected `mask_path` to be a path, but got ''"
+        if mask.strip():
             problem = (
                 f"Expected `ignore_path` on the first line of image {image_id!r} only, "
                 f"but got {ignore!r} on a further one"
             )
-        if problem:
-            faults.add("malformed line", path, problem, image_id=image_id, line=number)
-        else:
-            masks.setdefault(image_id, []).append((mask, ignore))
+        faults.add("malformed line", path, problem, image_id=image_id, line=number)
 
 
 def check_image_ids(image_ids: Iterable[str]) -> None:
@@ -309,7 +307,8 @@ def write_split(
         CLASS_LABELS: [f"{name},{label}" for name, label in labels.items()],
         IMAGE_SIZES: ["{},{},{}".format(name, *image_sizes[name]) for name in labels],
         LOCALIZATION: [
-            ",".join([name, *(_shortest(value) for value in box)])
+            # Numbers as the shortest text that reads back as the same.
+            ",".join([name, *(repr(float(value)).removesuffix(".0") for value in box)])
             for name in labels
             for box in boxes.get(name, ())
         ],
@@ -321,8 +320,3 @@ def write_split(
             path.write_text("\n".join(lines), encoding="utf-8")
     except OSError as error:
         raise DataError(f"{folder} cannot be written ({error}).") from error
-
-
-def _shortest(value: float) -> str:
-    """The shortest text that reads back as the same number."""
-    return repr(float(value)).removesuffix(".0")

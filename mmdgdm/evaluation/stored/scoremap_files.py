@@ -6,46 +6,39 @@ The map of image ``a/1.jpg`` is ``ROOT/a/1.jpg.npy``, as the WSOL benchmark name
 
 from __future__ import annotations
 
-import os
 import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, normalize_scoremap
+from mmdgdm.utils.faults import PathLike
 
 SUFFIX = ".npy"
 #: What numpy raises for files that are damaged or not its own.
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     ValueError,
     EOFError,
     MemoryError,
     SyntaxError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
     tokenize.TokenError,
     zipfile.BadZipFile,
+    zlib.error,
 )
 
 
-class StoredMap(NamedTuple):
-    """A score map as it is evaluated.
-
-    Attributes:
-        scores: (224, 224) float64 in [0, 1].
-        was_resized: Whether the file held another size.
-    """
-
-    scores: NDArray[np.float64]
-    was_resized: bool
-
-
 def find_scoremaps(
-    root: Union[str, os.PathLike[str]], image_ids: Iterable[str]
+    root: PathLike, image_ids: Iterable[str]
 ) -> dict[str, Optional[Path]]:
     """Find the files of score maps.
 
@@ -66,7 +59,9 @@ def find_scoremaps(
     found: dict[str, Optional[Path]] = {}
     owners: dict[Path, str] = {}
     for image_id in image_ids:
-        paths = [path for path in _candidates(folder, image_id) if path.is_file()]
+        whole = scoremap_path(folder, image_id)
+        names = {whole: None, whole.with_name(Path(image_id).stem + SUFFIX): None}
+        paths = [path for path in names if path.is_file()]
         if len(paths) > 1:
             raise DataError(
                 f"Image {image_id!r}: Expected one score map, but got both {paths[0]} "
@@ -82,13 +77,7 @@ def find_scoremaps(
     return found
 
 
-def _candidates(folder: Path, image_id: str) -> list[Path]:
-    whole = scoremap_path(folder, image_id)
-    stem = whole.with_name(Path(image_id).stem + SUFFIX)
-    return [whole] if stem == whole else [whole, stem]
-
-
-def scoremap_path(root: Union[str, os.PathLike[str]], image_id: str) -> Path:
+def scoremap_path(root: PathLike, image_id: str) -> Path:
     """The file that an image's score map is written to.
 
     Args:
@@ -113,7 +102,7 @@ def scoremap_path(root: Union[str, os.PathLike[str]], image_id: str) -> Path:
     return Path(root) / (image_id + SUFFIX)
 
 
-def read_scoremap(path: Union[str, os.PathLike[str]]) -> StoredMap:
+def read_scoremap(path: PathLike) -> tuple[NDArray[np.float64], bool]:
     """Read a score map for evaluation.
 
     A map of 224 x 224 is taken as it is, widened to float64. Any other size is
@@ -124,7 +113,7 @@ def read_scoremap(path: Union[str, os.PathLike[str]]) -> StoredMap:
         path: A ``.npy`` file.
 
     Returns:
-        The map.
+        The map, (224, 224) in [0, 1], and whether the file held another size.
 
     Raises:
         DataError: If the file is not readable, or the map is not two-dimensional,
@@ -134,7 +123,7 @@ def read_scoremap(path: Union[str, os.PathLike[str]]) -> StoredMap:
     try:
         # No pickles: a file of objects could run any code.
         array: Any = np.load(path, allow_pickle=False)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(
             f"Expected {path} to be a readable .npy file, but got: {error}."
         ) from error
@@ -151,13 +140,11 @@ def read_scoremap(path: Union[str, os.PathLike[str]]) -> StoredMap:
         what = f"{num_nan} NaN" if num_nan else f"values from {lowest} to {highest}"
         raise DataError(f"Expected {path} to hold values in [0, 1], but got {what}.")
     if array.shape == (EVAL_SIZE[1], EVAL_SIZE[0]):
-        return StoredMap(array.astype(np.float64), was_resized=False)
-    return StoredMap(normalize_scoremap(array), was_resized=True)
+        return array.astype(np.float64), False
+    return normalize_scoremap(array), True
 
 
-def write_scoremap(
-    root: Union[str, os.PathLike[str]], image_id: str, scores: NDArray[np.floating]
-) -> Path:
+def write_scoremap(root: PathLike, image_id: str, scores: NDArray[np.floating]) -> Path:
     """Write a score map; a file that exists is replaced.
 
     Args:

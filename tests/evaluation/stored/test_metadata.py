@@ -402,7 +402,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 def test_no_torch_is_loaded():
     code = (
         "import sys, mmdgdm.evaluation.stored.metadata;"
-        "import mmdgdm.evaluation.functional.localization;"
+        "import mmdgdm.evaluation.functional.records;"
         "assert not {'torch', 'mmengine', 'mmcv'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -124,9 +124,9 @@ def test_a_map_of_the_size_of_evaluation_is_untouched(tmp_path, dtype):
     path = write_scoremap(tmp_path, "a/b/1.jpg", scores)
     assert path == tmp_path / "a/b/1.jpg.npy"
     stored = read_scoremap(path)
-    assert stored.scores.dtype == np.float64
-    assert not stored.was_resized
-    assert np.array_equal(stored.scores, scores.astype(np.float64))
+    assert stored[0].dtype == np.float64
+    assert not stored[1]
+    assert np.array_equal(stored[0], scores.astype(np.float64))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -134,9 +134,9 @@ def test_a_map_of_the_size_of_evaluation_is_untouched(tmp_path, dtype):
 def test_other_sizes_are_normalised(tmp_path, dtype, shape):
     scores = np.random.default_rng(0).random(shape).astype(dtype)
     stored = read_scoremap(write_scoremap(tmp_path, "1.jpg", scores))
-    assert stored.was_resized
-    assert np.array_equal(stored.scores, normalize_scoremap(scores))
-    assert stored.scores.shape == (224, 224)
+    assert stored[1]
+    assert np.array_equal(stored[0], normalize_scoremap(scores))
+    assert stored[0].shape == (224, 224)
 
 
 def test_small_maps_are_enlarged_in_double_precision(tmp_path):
@@ -145,20 +145,20 @@ def test_small_maps_are_enlarged_in_double_precision(tmp_path):
         scores.astype(np.float64), (224, 224), interpolation=cv2.INTER_CUBIC
     )
     expected = (wide - wide.min()) / np.ptp(wide)
-    stored = read_scoremap(write_scoremap(tmp_path, "1.jpg", scores)).scores
+    stored = read_scoremap(write_scoremap(tmp_path, "1.jpg", scores))[0]
     assert stored == pytest.approx(expected, abs=1e-14)
     assert (stored.min(), stored.max()) == (0, 1)
 
 
 def test_the_order_in_memory_does_not_matter(tmp_path):
     path = write_scoremap(tmp_path, "1.jpg", np.asfortranarray(RAMP))
-    assert np.array_equal(read_scoremap(path).scores, normalize_scoremap(RAMP))
+    assert np.array_equal(read_scoremap(path)[0], normalize_scoremap(RAMP))
 
 
 def test_a_map_is_replaced(tmp_path):
     for scores in (FULL, 1 - FULL):
         path = write_scoremap(tmp_path, "1.jpg", scores)
-        assert np.array_equal(read_scoremap(path).scores, scores)
+        assert np.array_equal(read_scoremap(path)[0], scores)
 
 
 @settings(deadline=None, max_examples=25)
@@ -171,7 +171,7 @@ def test_a_map_is_replaced(tmp_path):
 )
 def test_any_map_reads_as_a_map(tmp_path_factory, scores):
     path = write_scoremap(tmp_path_factory.getbasetemp(), "any.jpg", scores)
-    stored = read_scoremap(path).scores
+    stored = read_scoremap(path)[0]
     assert (stored.shape, stored.min()) == ((224, 224), 0)
     assert stored.max() == (scores.min() != scores.max())
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_written(tmp_path, name):
 def test_a_constant_map_of_another_size_is_all_zeros(tmp_path, value, dtype, shape):
     # Interpolation alone would leave rounding noise and stretch it to a full map.
     path = write_scoremap(tmp_path, "1.jpg", np.full(shape, value, dtype))
-    assert not read_scoremap(path).scores.any()
+    assert not read_scoremap(path)[0].any()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_constant_map_of_the_size_of_evaluation_is_taken_as_it_is(
     tmp_path, value, box
 ):
     path = write_scoremap(tmp_path, "1.jpg", np.full((224, 224), value))
-    scores = read_scoremap(path).scores
+    scores = read_scoremap(path)[0]
     assert (scores == value).all()
     quantized = quantize_scoremap(scores)
     level = int(0.99 * quantized.max())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.localization import label_rank
+from mmdgdm.evaluation.functional.records import label_rank
 
 
 def test_ranks_by_hand():
