@@ -84,13 +84,7 @@ def check_iou_thresholds(iou_thresholds: Sequence[float]) -> NDArray[np.float64]
 
 
 def scored_ious(iou_thresholds: Sequence[float]) -> tuple[float, ...]:
-    """The overlaps that scores are made of: those asked for, and that of GT-known.
-
-    Args:
-        iou_thresholds: The overlaps asked for.
-
-    Returns:
-        The same, with 0.5 behind them unless it is among them.
+    """The overlaps asked for, with that of GT-known, 0.5, behind unless among them.
 
     Example:
         >>> scored_ious((0.3, 0.7))
@@ -209,9 +203,6 @@ def curve_maximum(curve: ArrayLike, thresholds: ArrayLike) -> CurveMaximum:
     Args:
         curve: (T,), in percent.
         thresholds: (T,).
-
-    Returns:
-        The maximum.
 
     Raises:
         DataError: If the shapes do not fit.

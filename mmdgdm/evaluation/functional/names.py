@@ -85,13 +85,7 @@ def metric_name(
 
 
 def split_name(name: str) -> NameParts:
-    """Take a whole name apart.
-
-    Args:
-        name: With prefix or without.
-
-    Returns:
-        Its parts.
+    """Take a whole name apart, with prefix or without.
 
     Example:
         >>> split_name("wsol/threshold/gt_known")
@@ -131,13 +125,7 @@ def human_name(name: str) -> str:
 
 
 def repeated_names(names: Collection[str]) -> set[str]:
-    """The names whose number another one says already: MaxBoxAcc beside GT-known.
-
-    Args:
-        names: Whole names.
-
-    Returns:
-        Some of them.
+    """Of whole names, those whose number another says: MaxBoxAcc beside GT-known.
 
     Example:
         >>> repeated_names(["wsol/gt_known", "wsol/max_box_acc", "wsol/max_box_acc_v2"])
@@ -151,13 +139,9 @@ def repeated_names(names: Collection[str]) -> set[str]:
 
 
 def is_main(name: str) -> bool:
-    """Whether a score is one of the few that a line of the log shows.
+    """Whether a score, by its whole name, is one of the few that a log's line shows.
 
-    Args:
-        name: Its whole name.
-
-    Returns:
-        Whether it is; scores that are none of ours always are.
+    Scores that are none of ours always are.
 
     Example:
         >>> is_main("wsol/gt_known"), is_main("wsol/max_box_acc_v2_30")

@@ -44,14 +44,7 @@ class MaxBoxAcc(WSOLMetric):
         super().__init__(iou_thresholds=(LOC_IOU_THRESHOLD,), topk=(), **kwargs)
 
     def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
-        """Turn the records of all images into MaxBoxAcc.
-
-        Args:
-            results: One record per image, in any order.
-
-        Returns:
-            The score in percent and its threshold, by name.
-        """
+        """Turn the records of all images, in any order, into MaxBoxAcc."""
         metrics = self.summarize(results).metrics
         return {
             k: v for k, v in metrics.items() if split_name(k).score == "max_box_acc"
@@ -87,14 +80,7 @@ class MaxBoxAccV2(WSOLMetric):
         super().__init__(topk=(), **kwargs)
 
     def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
-        """Turn the records of all images into MaxBoxAccV2.
-
-        Args:
-            results: One record per image, in any order.
-
-        Returns:
-            The scores in percent and their thresholds, by name.
-        """
+        """Turn the records of all images, in any order, into MaxBoxAccV2."""
         name = "max_box_acc_v2"
         summary = self.summarize(results)
         curves = [

@@ -45,17 +45,7 @@ class PxAP(RecordMetric):
     calibrated_by = MASK_THRESHOLDS
 
     def make_record(self, sample: dict) -> bytes:
-        """Count the pixels of a sample by score.
-
-        Args:
-            sample: A predicted sample as a dictionary.
-
-        Returns:
-            A record of one or two kilobytes.
-
-        Raises:
-            DataError: If a field is missing or malformed.
-        """
+        """Count the pixels of a sample by score: one or two kilobytes."""
         cam = get_scoremap(sample, get_gt_label(sample), cam_target=self.cam_target)
         return make_pixel_record(
             normalize_scoremap(cam),
@@ -65,17 +55,7 @@ class PxAP(RecordMetric):
         )
 
     def compute_metrics(self, results: list[bytes]) -> dict[str, float]:
-        """Turn the records of all images into scores.
-
-        Args:
-            results: One record per image, in any order.
-
-        Returns:
-            Scores in percent and their threshold, by name.
-
-        Raises:
-            DataError: If there is no record, or no mask has an object pixel.
-        """
+        """Turn the records of all images, in any order, into scores by name."""
         summary = summarize_pixels(
             results, thresholds=self.thresholds, threshold=self.threshold
         )
