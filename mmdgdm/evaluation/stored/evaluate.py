@@ -131,13 +131,7 @@ def evaluate_scoremaps(
         ConfigError: If an argument is malformed.
         DataError: If a file is missing or malformed; names image and file.
     """
-    check_box_settings(
-        settings.iou_thresholds, settings.topk, threshold=settings.threshold
-    )
-    if not isinstance(workers, int) or workers < 1:
-        raise ConfigError(
-            f"Expected `workers` to be a positive integer, but got {workers!r}."
-        )
+    _check_arguments(settings, workers)
     split = read_split(metadata)
     if threshold is not None:
         names = BOX_THRESHOLDS if split.masks is None else MASK_THRESHOLDS
@@ -168,14 +162,28 @@ def evaluate_scoremaps(
         "mask_root": None if root is None else str(root),
         "scores": None if scores is None else str(scores),
         **asdict(settings),
-        "versions": {
-            "mmdgdm": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        },
+        "versions": _versions(),
     }
     return result
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "mmdgdm": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def _check_arguments(settings: EvaluationSettings, workers: int) -> None:
+    check_box_settings(
+        settings.iou_thresholds, settings.topk, threshold=settings.threshold
+    )
+    if not isinstance(workers, int) or workers < 1:
+        raise ConfigError(
+            f"Expected `workers` to be a positive integer, but got {workers!r}."
+        )
 
 
 def _check_mask_root(
