@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
-from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.errors import DataError
 from mmdgdm.evaluation.stored.metadata import SplitMetadata
 from mmdgdm.registry import DATASETS
+from mmdgdm.utils.argument_checks import check_choice
 from mmdgdm.utils.faults import (
     RAISE,
     Faults,
@@ -57,21 +58,15 @@ class CUB(BaseWSOLDataset):
     W x H are read from their headers, and that only where boxes are loaded; the
     orientation that EXIF may give is ignored.
 
-    A data info holds ``img_path``, ``image_id`` (the path below ``images/``),
-    ``gt_label`` from 0 and, with boxes, ``ori_gt_bboxes`` (1, 4) float32 and
-    ``image_size`` (W, H). The split for model selection (CUBV2) is not part of the
-    archive; read it with :class:`WSOLDataset`.
+    An ``image_id`` is the path below ``images/``. The split for model selection
+    (CUBV2) is not part of the archive; read it with :class:`WSOLDataset`.
 
     Args:
         data_root: The folder ``CUB_200_2011``, or the one that holds it.
         split: ``'train'`` or ``'test'``.
-        with_boxes: Whether to load boxes; ``None`` stands for ``test_mode``.
-        pipeline: The transforms.
-        test_mode: Whether the data set serves validation or test.
         metainfo: Further meta information; the class names come from
             ``classes.txt``.
-        **kwargs: Further arguments of mmpretrain's ``BaseDataset``: ``indices``,
-            ``serialize_data``, ``lazy_init``.
+        **kwargs: Arguments of :class:`BaseWSOLDataset`.
 
     Raises:
         ConfigError: If ``split`` is unknown, or boxes are loaded and the pipeline
@@ -84,27 +79,16 @@ class CUB(BaseWSOLDataset):
         data_root: Union[str, os.PathLike],
         split: str = "train",
         *,
-        with_boxes: Optional[bool] = None,
-        pipeline: Sequence[Any] = (),
-        test_mode: bool = False,
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
-        if split not in SPLITS.values():
-            raise ConfigError(
-                f"Expected `split` to be one of {sorted(SPLITS.values())}, but got "
-                f"{split!r}."
-            )
-        self.split = split
-        root = find_cub(Path(os.path.expanduser(data_root)))
+        self.split = check_choice("split", split, SPLITS.values())
+        root = find_cub(Path(data_root).expanduser())
         super().__init__(
             data_root=str(root),
             ann_file="",
             data_prefix="images",
             metainfo={"classes": read_classes(root), **(metainfo or {})},
-            with_boxes=with_boxes,
-            pipeline=pipeline,
-            test_mode=test_mode,
             **kwargs,
         )
 
@@ -117,14 +101,6 @@ class CUB(BaseWSOLDataset):
             with_boxes=self.with_boxes,
         )
         return self.make_infos(splits[self.split])
-
-    def extra_repr(self) -> list[str]:
-        """Return the lines that ``repr`` adds to the class name and counts."""
-        return [
-            f"Root of dataset: \t{self.data_root}",
-            f"Split: \t{self.split}",
-            f"With boxes or masks: \t{self.with_boxes}",
-        ]
 
 
 def find_cub(root: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -20,6 +19,7 @@ from mmdgdm.datasets.functional.ilsvrc_files import (
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.registry import DATASETS
+from mmdgdm.utils.argument_checks import check_choice
 
 
 @DATASETS.register_module()
@@ -59,11 +59,9 @@ class ILSVRC(BaseWSOLDataset):
     (:class:`PackWSOLInputs` compares it to the image itself), or, where the annotation
     has none, as the csv file, from the image's header.
 
-    A data info holds ``img_path``, ``image_id`` (the path below the folder with
-    ``train`` and ``val``, as in the benchmark), ``gt_label`` and, with boxes,
-    ``ori_gt_bboxes`` (K, 4) float32 and ``image_size`` (W, H). The split for model
-    selection (ImageNetV2) is not part of ILSVRC, whose val is the benchmark's test;
-    read it with :class:`WSOLDataset`.
+    An ``image_id`` is the path below the folder with ``train`` and ``val``, as in the
+    benchmark. The split for model selection (ImageNetV2) is not part of ILSVRC, whose
+    val is the benchmark's test; read it with :class:`WSOLDataset`.
 
     Args:
         data_root: Root folder.
@@ -77,13 +75,9 @@ class ILSVRC(BaseWSOLDataset):
             ``<name>.JPEG <label>`` (``meta/val.txt``); ``''`` stands for the folder
             of XML files if there is one, else ``LOC_val_solution.csv``. ``repr``
             tells which one was taken.
-        with_boxes: Whether to load boxes; ``None`` stands for ``test_mode``.
-        pipeline: The transforms.
-        test_mode: Whether the data set serves validation or test.
         metainfo: Further meta information; ``classes`` and ``wnids`` come from the
             data.
-        **kwargs: Further arguments of mmpretrain's ``BaseDataset``: ``indices``,
-            ``serialize_data``, ``lazy_init``.
+        **kwargs: Arguments of :class:`BaseWSOLDataset`.
 
     Raises:
         ConfigError: If ``split`` is unknown, boxes are asked of an annotation that
@@ -99,26 +93,17 @@ class ILSVRC(BaseWSOLDataset):
             ...
     """
 
-    SPLITS = ("train", "val")
-
     def __init__(
         self,
         data_root: Union[str, os.PathLike],
         split: str = "train",
         *,
         ann_file: str = "",
-        with_boxes: Optional[bool] = None,
-        pipeline: Sequence[Any] = (),
-        test_mode: bool = False,
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
-        if split not in self.SPLITS:
-            raise ConfigError(
-                f"Expected `split` to be one of {list(self.SPLITS)}, but got {split!r}."
-            )
-        self.split = split
-        root = Path(os.path.expanduser(data_root))
+        self.split = check_choice("split", split, ("train", "val"))
+        root = Path(data_root).expanduser()
         images = find_images(root, split)
         if images is None:
             tried = ", ".join(str(root / folder / split) for folder in IMAGE_FOLDERS)
@@ -126,7 +111,13 @@ class ILSVRC(BaseWSOLDataset):
                 f"The images of split {split!r} lie in none of the folders {tried}."
             )
         if split == "val" and not ann_file:
-            ann_file = os.path.abspath(_find_boxes(root))
+            found = find_annotation(root)
+            if found is None:
+                raise DataError(
+                    f"{root} holds no annotation of val, neither {XML_FOLDERS[0]} nor "
+                    f"{SOLUTION}; `ann_file` names another place."
+                )
+            ann_file = os.path.abspath(found)
         names = read_classes(root)
         self.labels = {wnid: label for label, wnid in enumerate(names)}
         classes = {"classes": tuple(names.values()), "wnids": tuple(names)}
@@ -135,9 +126,6 @@ class ILSVRC(BaseWSOLDataset):
             ann_file=ann_file,
             data_prefix=images,
             metainfo={**classes, **(metainfo or {})},
-            with_boxes=with_boxes,
-            pipeline=pipeline,
-            test_mode=test_mode,
             **kwargs,
         )
 
@@ -158,22 +146,3 @@ class ILSVRC(BaseWSOLDataset):
             with_boxes=self.with_boxes,
         )
         return self.make_infos(split)
-
-    def extra_repr(self) -> list[str]:
-        """Return the lines that ``repr`` adds to the class name and counts."""
-        return [
-            f"Root of dataset: \t{self.data_root}",
-            f"Split: \t{self.split}",
-            f"Annotation: \t{self.ann_file or 'folders of the classes'}",
-            f"With boxes or masks: \t{self.with_boxes}",
-        ]
-
-
-def _find_boxes(root: Path) -> Path:
-    found = find_annotation(root)
-    if found is None:
-        raise DataError(
-            f"{root} holds no annotation of val, neither {XML_FOLDERS[0]} nor "
-            f"{SOLUTION}; `ann_file` names another place."
-        )
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -14,7 +14,9 @@ import numpy as np
 from mmdgdm.datasets.functional.toy_scene import Scene, ToySpec, class_names, draw_scene
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.stored.metadata import LOCALIZATION, write_split
 from mmdgdm.registry import DATASETS
+from mmdgdm.utils.argument_checks import check_choice
 
 #: Number of images of each split, unless a constructor says otherwise.
 NUM_IMAGES = {"train": 1600, "val": 240, "test": 480}
@@ -47,13 +49,9 @@ class Toy(BaseWSOLDataset):
             ``dict(body_cue=0.5)``.
         cache: Whether to keep drawn scenes in memory (about 20 kB each at 64 px;
             each worker of a data loader keeps its own).
-        with_boxes: Whether to load boxes and masks; ``None`` stands for
-            ``test_mode``.
-        pipeline: The transforms.
-        test_mode: Whether the data set serves validation or test.
         metainfo: Further meta information.
-        **kwargs: Further arguments of mmpretrain's ``BaseDataset``: ``indices``,
-            ``serialize_data``, ``lazy_init``.
+        **kwargs: Arguments of :class:`BaseWSOLDataset`; ``with_boxes`` also loads
+            masks.
 
     Raises:
         ConfigError: If an argument is out of range or unknown, or boxes are loaded
@@ -77,21 +75,15 @@ class Toy(BaseWSOLDataset):
         seed: int = 0,
         spec: Optional[Mapping[str, Any]] = None,
         cache: bool = False,
-        with_boxes: Optional[bool] = None,
-        pipeline: Sequence[Any] = (),
-        test_mode: bool = False,
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
-        if split not in self.SPLITS:
-            raise ConfigError(
-                f"Expected `split` to be one of {list(self.SPLITS)}, but got {split!r}."
-            )
+        self.split = check_choice("split", split, self.SPLITS)
         num_images = NUM_IMAGES[split] if num_images is None else num_images
         for name, value, low in (("num_images", num_images, 1), ("seed", seed, 0)):
             if value < low:
                 raise ConfigError(f"Expected `{name}` to be >= {low}, but got {value}.")
-        self.split, self.seed, self.num_images = split, seed, num_images
+        self.seed, self.num_images = seed, num_images
         self.spec = _make_spec(num_classes, image_size, spec or {})
         self.cache = cache
         self._scenes: dict[int, Scene] = {}
@@ -99,27 +91,24 @@ class Toy(BaseWSOLDataset):
             ann_file="",
             metainfo={"classes": class_names(num_classes), **(metainfo or {})},
             num_classes=num_classes,
-            with_boxes=with_boxes,
-            pipeline=pipeline,
-            test_mode=test_mode,
             **kwargs,
         )
 
     def load_data_list(self) -> list[dict]:
         """List the images; with boxes, each is drawn once for its box."""
-        return [self._make_info(index) for index in range(self.num_images)]
-
-    def _make_info(self, index: int) -> dict:
-        info = {
-            "image_id": f"toy/{self.split}/{index:06d}",
-            "gt_label": index % self.spec.num_classes,
-            "scene_index": index,
-        }
-        if self.with_boxes:
-            box = self.draw(index).box
-            info["ori_gt_bboxes"] = np.array([box], dtype=np.float32)
-            info["image_size"] = (self.spec.image_size, self.spec.image_size)
-        return info
+        infos = []
+        for index in range(self.num_images):
+            info: dict[str, Any] = {
+                "image_id": f"toy/{self.split}/{index:06d}",
+                "gt_label": index % self.spec.num_classes,
+                "scene_index": index,
+            }
+            if self.with_boxes:
+                box = self.draw(index).box
+                info["ori_gt_bboxes"] = np.array([box], dtype=np.float32)
+                info["image_size"] = (self.spec.image_size, self.spec.image_size)
+            infos.append(info)
+        return infos
 
     def complete_info(self, info: dict) -> dict:
         """Add the image and, with boxes, the mask."""
@@ -186,7 +175,8 @@ def write_toy(
 
     Raises:
         ConfigError: If an argument is out of range or unknown.
-        OSError: If a file cannot be written.
+        OSError: If an image cannot be written.
+        DataError: If a text file cannot be written.
     """
     root = Path(root)
     for split, count in (NUM_IMAGES if num_images is None else num_images).items():
@@ -199,28 +189,21 @@ def write_toy(
 
 
 def _write_split(root: Path, toy: Toy) -> None:
-    ids, labels, sizes, boxes, masks = [], [], [], [], []
+    labels, sizes, boxes, masks = {}, {}, {}, []
     for index in range(toy.num_images):
         info, scene = toy.get_data_info(index), toy.draw(index)
         image_id = f"{info['image_id']}.png"
         mask_id = f"masks/{toy.split}/{index:06d}.png"
         _write_png(root / image_id, scene.image)
         _write_png(root / mask_id, scene.mask * np.uint8(255))
-        ids.append(image_id)
-        labels.append(f"{image_id},{info['gt_label']}")
-        sizes.append(f"{image_id},{toy.spec.image_size},{toy.spec.image_size}")
-        boxes.append(",".join([image_id, *map(str, scene.box)]))
+        labels[image_id] = info["gt_label"]
+        sizes[image_id] = (toy.spec.image_size, toy.spec.image_size)
+        boxes[image_id] = [scene.box]
         masks.append(f"{image_id},{mask_id},")
-    for folder, localization in (("metadata", boxes), ("metadata_masks", masks)):
-        target = root / folder / toy.split
-        target.mkdir(parents=True, exist_ok=True)
-        for name, lines in (
-            ("image_ids.txt", ids),
-            ("class_labels.txt", labels),
-            ("image_sizes.txt", sizes),
-            ("localization.txt", localization),
-        ):
-            (target / name).write_text("\n".join(lines), encoding="utf-8")
+    write_split(root / "metadata" / toy.split, labels, sizes, boxes)
+    folder = root / "metadata_masks" / toy.split
+    write_split(folder, labels, sizes, {})
+    (folder / LOCALIZATION).write_text("\n".join(masks), encoding="utf-8")
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:

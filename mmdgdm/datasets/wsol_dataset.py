@@ -26,6 +26,11 @@ class BaseWSOLDataset(BaseDataset):
     - Nothing is put in the place of a sample that fails, whatever ``test_mode``:
       a pipeline that returns ``None`` is an error.
 
+    A data info holds ``img_path``, ``image_id``, ``gt_label`` from 0 and, with boxes,
+    ``ori_gt_bboxes`` (K, 4) float32 x0 y0 x1 y1 in pixels of the original image, with
+    x1 <= W - 1 and y1 <= H - 1, and ``image_size`` (W, H), or, with masks,
+    ``ori_gt_mask_paths``.
+
     Args:
         with_boxes: Whether to load boxes or masks; ``None`` stands for ``test_mode``.
         num_classes: Number of classes; may be left out where class names are given.
@@ -41,6 +46,9 @@ class BaseWSOLDataset(BaseDataset):
             contradict each other, or if boxes are loaded and ``pipeline`` moves
             pixels.
     """
+
+    #: Name of the split, where the data set itself tells the splits apart.
+    split = ""
 
     def __init__(
         self,
@@ -150,12 +158,14 @@ class BaseWSOLDataset(BaseDataset):
 
     def extra_repr(self) -> list[str]:
         """Return the lines that ``repr`` adds to the class name and counts."""
-        return [
-            f"Labels: \t0 to {self.num_classes - 1}",
-            f"Annotation: \t{self.ann_file}",
-            f"Prefix of images: \t{self.img_prefix}",
-            f"With boxes or masks: \t{self.with_boxes}",
-        ]
+        shown = {
+            "Split": self.split,
+            "Labels": f"0 to {self.num_classes - 1}",
+            "Annotation": self.ann_file,
+            "Prefix of images": self.img_prefix,
+            "With boxes or masks": self.with_boxes,
+        }
+        return [f"{name}: \t{value}" for name, value in shown.items() if value != ""]
 
 
 @DATASETS.register_module()
@@ -183,25 +193,14 @@ class WSOLDataset(BaseWSOLDataset):
     and ``image_sizes.txt`` may be empty; put ``dict(type='mmdgdm.LoadWSOLMask')`` into
     the pipeline there.
 
-    A data info holds ``img_path``, ``image_id``, ``gt_label`` and, with boxes,
-    ``ori_gt_bboxes`` (K, 4) float32 x0 y0 x1 y1 in pixels of the original image, with
-    x1 <= W - 1 and y1 <= H - 1, and ``image_size`` (W, H), or, with masks,
-    ``ori_gt_mask_paths``.
-
     Args:
         data_root: Root folder.
         ann_file: Folder of the split's text files, relative to ``data_root`` or
             absolute.
-        data_prefix: Image folder, relative to ``data_root``.
         mask_root: Folder that mask paths start from, relative to ``data_root``;
             ``''`` stands for the image folder.
-        num_classes: Number of classes; may be left out where ``classes`` or
-            ``metainfo['classes']`` name them.
-        with_boxes: Whether to load boxes or masks; ``None`` stands for ``test_mode``.
-        pipeline: The transforms.
-        test_mode: Whether the data set serves validation or test.
-        **kwargs: Further arguments of mmpretrain's ``BaseDataset``: ``classes``,
-            ``metainfo``, ``indices``, ``serialize_data``, ``lazy_init``.
+        **kwargs: Arguments of :class:`BaseWSOLDataset`: ``num_classes``,
+            ``data_prefix`` (image folder, relative to ``data_root``), ...
 
     Raises:
         ConfigError: If the number of classes is not given, or boxes are loaded and
@@ -222,24 +221,12 @@ class WSOLDataset(BaseWSOLDataset):
         data_root: Union[str, os.PathLike],
         ann_file: str,
         *,
-        data_prefix: Union[str, dict] = "",
         mask_root: str = "",
-        num_classes: Optional[int] = None,
-        with_boxes: Optional[bool] = None,
-        pipeline: Sequence[Any] = (),
-        test_mode: bool = False,
         **kwargs: Any,
     ) -> None:
         self.mask_root = mask_root
         super().__init__(
-            data_root=os.path.expanduser(data_root),
-            ann_file=ann_file,
-            data_prefix=data_prefix,
-            num_classes=num_classes,
-            with_boxes=with_boxes,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            **kwargs,
+            data_root=os.path.expanduser(data_root), ann_file=ann_file, **kwargs
         )
 
     def load_data_list(self) -> list[dict]:

@@ -217,56 +217,51 @@ def _read_list(
     """
     images: dict[str, int] = {}
     for number, line in read_lines(path, faults):
-        name, _, text = line.strip().rpartition(" ")
-        problem = ""
-        label = None
-        if not name or not (text.isascii() and text.isdecimal()):
-            problem = f"Expected '<path> <integer>', but got {line!r}"
-        else:
-            has_ending = "." in name.rpartition("/")[2]
-            label, problem = _judge_entry(
-                name, int(text), has_ending, labels, by_folder
-            )
-            name = name if has_ending else name + _IMAGE_ENDING
-            if not problem and same_file_name(name) in images:
-                problem = f"names image {name!r} again"
-        if problem or label is None:
-            faults.add("malformed line", path, problem, line=number)
+        try:
+            name, label = _parse_entry(line, labels, by_folder)
+            if same_file_name(name) in images:
+                raise DataError(f"names image {name!r} again")
+        except DataError as error:
+            faults.add("malformed line", path, f"{error}", line=number)
         else:
             images[same_file_name(name)] = label
     return images
 
 
-def _judge_entry(
-    name: str,
-    value: int,
-    has_ending: bool,
-    labels: Mapping[str, int],
-    by_folder: bool,
-) -> tuple[Optional[int], str]:
-    """The label of an entry of a list, and what is wrong with it."""
+def _parse_entry(
+    line: str, labels: Mapping[str, int], by_folder: bool
+) -> tuple[str, int]:
+    """Return the image's path and its label."""
+    name, _, text = line.strip().rpartition(" ")
+    if not name or not (text.isascii() and text.isdecimal()):
+        raise DataError(f"Expected '<path> <integer>', but got {line!r}")
+    value = int(text)
+    has_ending = "." in name.rpartition("/")[2]
+    path = name if has_ending else name + _IMAGE_ENDING
     if not by_folder:
         if not has_ending:
-            return None, (
+            raise DataError(
                 f"Expected '<image>{_IMAGE_ENDING} <label>', but got {name!r}; lists "
                 "without the ending hold running numbers in place of labels"
             )
         if value >= len(labels):
-            return None, f"Expected a label in [0, {len(labels) - 1}], but got {value}"
-        return value, ""
+            raise DataError(
+                f"Expected a label in [0, {len(labels) - 1}], but got {value}"
+            )
+        return path, value
     wnid, _, rest = name.partition("/")
     label = labels.get(wnid)
     if label is None or not rest:
-        return None, (
+        raise DataError(
             f"Expected '<wnid>/<image>' with one of the {len(labels)} known wnids, but "
             f"got {name!r}"
         )
     if has_ending and value != label:
-        return None, (
+        raise DataError(
             f"Expected label {label}, the rank of {wnid} among the sorted wnids, but "
             f"got {value}"
         )
-    return label, ""
+    return path, label
 
 
 def _read_val(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -72,11 +73,10 @@ class Images:
     def look(self, paths: Sequence[PathLike], read: Reader = read_image) -> list[str]:
         """Open the files that were not opened before, and return their paths."""
         new = [p for p in dict.fromkeys(map(str, paths)) if p not in self.facts]
-        done = 0
-        for names, facts in self._run(new, read):
-            self.facts.update(zip(names, facts))
-            done += len(names)
-            self.progress(done, len(new))
+        for done, (path, facts) in enumerate(zip(new, self._run(new, read)), start=1):
+            self.facts[path] = facts
+            if done % _CHUNK == 0 or done == len(new):
+                self.progress(done, len(new))
         return new
 
     def read_sizes(
@@ -102,26 +102,18 @@ class Images:
                 faults.add(problem[0], path, problem[1], image_id=image_id)
         return sizes
 
-    def _run(
-        self, paths: list[str], read: Reader
-    ) -> Iterator[tuple[list[str], list[ImageFacts]]]:
-        chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-        work = partial(_look_at_chunk, self.quick, read)
-        if self.workers == 1 or len(chunks) < 2:
-            yield from zip(chunks, map(work, chunks))
+    def _run(self, paths: list[str], read: Reader) -> Iterator[ImageFacts]:
+        work = partial(look_at_image, quick=self.quick, read=read)
+        if self.workers == 1 or len(paths) <= _CHUNK:
+            yield from map(work, paths)
             return
         # Processes start afresh: a copy of one that runs threads may wait forever.
-        pool = ProcessPoolExecutor(
-            min(self.workers, len(chunks)), mp_context=get_context("spawn")
-        )
+        workers = min(self.workers, math.ceil(len(paths) / _CHUNK))
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
         try:
-            yield from zip(chunks, pool.map(work, chunks))
+            yield from pool.map(work, paths, chunksize=_CHUNK)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _look_at_chunk(quick: bool, read: Reader, paths: list[str]) -> list[ImageFacts]:
-    return [look_at_image(path, quick, read) for path in paths]
 
 
 def look_at_image(path: str, quick: bool, read: Reader = read_image) -> ImageFacts:

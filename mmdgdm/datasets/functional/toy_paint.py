@@ -161,10 +161,6 @@ def fill(canvas: np.ndarray, polygon: np.ndarray, colour: Colour) -> None:
     cv2.fillPoly(canvas, [np.rint(polygon).astype(np.int32)], colour)
 
 
-def _shaded(colour: Colour, shade: float) -> Colour:
-    return colour[0] + shade, colour[1] + shade, colour[2] + shade
-
-
 def paint_ground(rng: Generator, label: int, side: int) -> np.ndarray:
     """Paint a background: a vertical gradient, soft blotches and strokes.
 
@@ -190,14 +186,8 @@ def paint_ground(rng: Generator, label: int, side: int) -> np.ndarray:
     coarse = above + share * (below - above) + blotches[..., None]
     coarse = np.clip(coarse, 0, 255).astype(np.uint8)
     canvas = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_LINEAR)
-    _paint_strokes(rng, canvas, ground, _shaded(tuple(below.tolist()), ground.shade))
-    return canvas
 
-
-def _paint_strokes(
-    rng: Generator, canvas: np.ndarray, ground: Ground, colour: Colour
-) -> None:
-    side = canvas.shape[0]
+    colour = [channel + ground.shade for channel in below.tolist()]
     shape, width = _STROKES[ground.strokes]
     draws = rng.random((7 if ground.strokes == "trunks" else 14, 3))
     lengths = (0.06 + 0.1 * draws[:, 2, None, None]) * side
@@ -206,6 +196,7 @@ def _paint_strokes(
         starts[..., 1] = 0
     lines = np.rint(starts + lengths * shape).astype(np.int32)
     cv2.polylines(canvas, list(lines), False, colour, max(round(width * side), 1))
+    return canvas
 
 
 def paint_clutter(rng: Generator, canvas: np.ndarray, count: int) -> None:

@@ -213,8 +213,12 @@ def draw_scene(rng: Generator, label: int, spec: ToySpec) -> Scene:
             f"Expected `label` to be within [0, {spec.num_classes - 1}], but got "
             f"{label!r}."
         )
-    body_label = _draw_body_label(rng, label, spec)
-    background_label = label
+    body_label = background_label = label
+    if rng.random() >= spec.body_cue:
+        body_label = NEUTRAL
+        if rng.random() >= spec.neutral_share:
+            body_label = int(label + rng.integers(1, spec.num_classes))
+            body_label %= spec.num_classes
     if rng.random() >= spec.background_cue:
         background_label = int(rng.integers(spec.num_classes))
     body = body_style(body_label)
@@ -227,14 +231,6 @@ def draw_scene(rng: Generator, label: int, spec: ToySpec) -> Scene:
     paint_head(rng, canvas, figure, label)
     image = _expose(rng, _reduce(canvas, spec), spec)
     return Scene(image, mask, part_mask, mask_box(mask), body_label, background_label)
-
-
-def _draw_body_label(rng: Generator, label: int, spec: ToySpec) -> int:
-    if rng.random() < spec.body_cue:
-        return label
-    if rng.random() < spec.neutral_share:
-        return NEUTRAL
-    return int(label + rng.integers(1, spec.num_classes)) % spec.num_classes
 
 
 def _draw_masked_figure(

@@ -11,6 +11,15 @@ from pathlib import Path
 from mmdgdm.errors import DataError
 
 
+def check_absent(target: Path, overwrite: bool) -> None:
+    """Raise a :class:`DataError` if ``target`` exists and may not be replaced."""
+    if target.exists() and not overwrite:
+        raise DataError(
+            f"Expected {target} not to exist yet, but it does; `--overwrite` replaces "
+            "it."
+        )
+
+
 @contextmanager
 def new_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary folder beside ``target``, and rename it when the block ends.
@@ -27,11 +36,7 @@ def new_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         DataError: If ``target`` exists and may not be replaced, or the disk refuses.
     """
-    if target.exists() and not overwrite:
-        raise DataError(
-            f"Expected {target} not to exist yet, but it does; `--overwrite` replaces "
-            "it."
-        )
+    check_absent(target, overwrite)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     try:

@@ -8,10 +8,11 @@ from typing import Optional
 from mmdgdm.datasets.functional.images import Images, Progress
 from mmdgdm.datasets.prepare.archives import unpack_archives
 from mmdgdm.datasets.prepare.check import CHECKS, Check, check_data
-from mmdgdm.datasets.prepare.folders import new_folder
+from mmdgdm.datasets.prepare.folders import check_absent, new_folder
 from mmdgdm.datasets.prepare.report import Report
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.stored.metadata import write_split
+from mmdgdm.utils.argument_checks import check_choice, check_positive_int
 from mmdgdm.utils.faults import PathLike
 
 
@@ -50,25 +51,20 @@ def prepare_data(
         DataError: If the root is no folder, an archive is broken, or a folder exists
             already or cannot be written.
     """
-    if dataset not in CHECKS:
-        raise ConfigError(
-            f"Expected `dataset` to be one of {sorted(CHECKS)}, but got {dataset!r}."
-        )
-    if not isinstance(workers, int) or workers < 1:
-        raise ConfigError(
-            f"Expected `workers` to be a positive integer, but got {workers!r}."
-        )
-    if metadata is not None:
-        _check_can_write(dataset, Path(metadata), overwrite)
+    check_choice("dataset", dataset, CHECKS)
+    check_positive_int("workers", workers)
+    if metadata is not None:  # Refuse what cannot work before the long work begins.
+        if dataset == "openimages":
+            raise ConfigError(
+                "Expected `--write-metadata` with cub or ilsvrc, but got openimages, "
+                "whose annotation comes in this form already."
+            )
+        check_absent(Path(metadata), overwrite)
     folder = Path(root).expanduser()
     notes = []
     if archives is not None:
         notes = unpack_archives(
-            dataset,
-            Path(archives),
-            root=folder,
-            overwrite=overwrite,
-            progress=progress,
+            dataset, Path(archives), root=folder, overwrite=overwrite, progress=progress
         )
     if not folder.is_dir():
         raise DataError(f"Expected `root` to be a folder, but got {root}.")
@@ -82,19 +78,6 @@ def prepare_data(
             f"nothing was written to {metadata}: mend the problems first"
         )
     return report
-
-
-def _check_can_write(dataset: str, out: Path, overwrite: bool) -> None:
-    """Refuse what cannot work before the long work begins."""
-    if dataset == "openimages":
-        raise ConfigError(
-            "Expected `--write-metadata` with cub or ilsvrc, but got openimages, whose "
-            "annotation comes in this form already."
-        )
-    if out.exists() and not overwrite:
-        raise DataError(
-            f"Expected {out} not to exist yet, but it does; `--overwrite` replaces it."
-        )
 
 
 def _write(check: Check, out: Path, overwrite: bool) -> str:
