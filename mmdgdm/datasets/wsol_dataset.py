@@ -64,27 +64,24 @@ class BaseWSOLDataset(BaseDataset):
             pipeline=pipeline, test_mode=test_mode, lazy_init=True, **kwargs
         )
         self.with_boxes = test_mode if with_boxes is None else bool(with_boxes)
-        self.num_classes = self._count_classes(num_classes)
-        if self.with_boxes:
-            check_pipeline(self.pipeline.transforms)
-        if not lazy_init:
-            self.full_init()
-
-    def _count_classes(self, num_classes: Optional[int]) -> int:
         names = self.CLASSES
-        if names is None and num_classes is None:
+        if num_classes is None and names is None:
             raise ConfigError(
                 "Expected `num_classes`, `classes` or metainfo['classes'] to be "
                 f"given for {type(self).__name__}, but got none of them."
             )
-        if names is None:
-            return int(num_classes)  # type: ignore[arg-type]
-        if num_classes is not None and num_classes != len(names):
+        if num_classes is None:
+            num_classes = len(names)
+        elif names is not None and num_classes != len(names):
             raise ConfigError(
                 f"Expected `num_classes` to be {len(names)}, the number of class "
                 f"names, but got {num_classes}."
             )
-        return len(names)
+        self.num_classes = num_classes
+        if self.with_boxes:
+            check_pipeline(self.pipeline.transforms)
+        if not lazy_init:
+            self.full_init()
 
     def make_infos(self, split: SplitMetadata, mask_root: str = "") -> list[dict]:
         """Turn what a reader found into one data info per image.

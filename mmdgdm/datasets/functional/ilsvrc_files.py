@@ -312,10 +312,8 @@ def _add_boxes(
             try:
                 split.add_box(image_id, parse_numbers(texts, " ".join(_CORNERS)))
             except DataError as error:
-                where, message = entry.where, f"{error}"
-                faults.add(
-                    "wrong box", where, message, image_id=image_id, line=entry.line
-                )
+                where, line = entry.where, entry.line
+                faults.add("wrong box", where, f"{error}", image_id=image_id, line=line)
 
 
 def _list_stems(folder: Path, faults: Faults) -> dict[str, str]:

@@ -103,7 +103,7 @@ class Images:
         return sizes
 
     def _run(self, paths: list[str], read: Reader) -> Iterator[ImageFacts]:
-        work = partial(look_at_image, quick=self.quick, read=read)
+        work = partial(_look_at_image, quick=self.quick, read=read)
         if self.workers == 1 or len(paths) <= _CHUNK:
             yield from map(work, paths)
             return
@@ -116,18 +116,8 @@ class Images:
             pool.shutdown(cancel_futures=True)
 
 
-def look_at_image(path: str, quick: bool, read: Reader = read_image) -> ImageFacts:
-    """Open one file as the pipelines do.
-
-    Args:
-        path: The file.
-        quick: Whether the header alone is read.
-        read: Reads the file, :func:`~mmdgdm.utils.image_files.read_image` or
-            :func:`~mmdgdm.utils.image_files.read_mask`.
-
-    Returns:
-        What it holds.
-    """
+def _look_at_image(path: str, quick: bool, read: Reader) -> ImageFacts:
+    """Open one file as the pipelines do; with ``quick``, its header alone."""
     try:
         data = Path(path).read_bytes() if not quick else b""
         if Path(path).stat().st_size == 0:

@@ -236,27 +236,24 @@ def draw_scene(rng: Generator, label: int, spec: ToySpec) -> Scene:
 def _draw_masked_figure(
     rng: Generator, label: int, body: Body, spec: ToySpec
 ) -> tuple[Figure, np.ndarray, np.ndarray]:
+    pixels = spec.image_size**2
     for _ in range(MAX_DRAWS):
         figure = _draw_figure(rng, label, body, spec)
         mask = _rasterize([*figure.limbs, figure.body, figure.head], spec)
         part_mask = _rasterize([figure.head], spec)
-        if _is_within_ranges(mask, part_mask, spec):
+        # Both ways to count the box must fit: with and without its last row and column.
+        x0, y0, x1, y1 = mask_box(mask)
+        least = (x1 - x0) * (y1 - y0) / pixels
+        most = (x1 - x0 + 1) * (y1 - y0 + 1) / pixels
+        small, large = spec.area_range
+        share = cv2.countNonZero(part_mask) / cv2.countNonZero(mask)
+        low, high = spec.part_range
+        if small <= least <= most <= large and low <= share <= high:
             return figure, mask, part_mask
     raise ConfigError(
         "Expected `area_range` and `part_range` to be wide enough to be met in "
         f"{MAX_DRAWS} draws, but got {spec.area_range} and {spec.part_range}."
     )
-
-
-def _is_within_ranges(mask: np.ndarray, part_mask: np.ndarray, spec: ToySpec) -> bool:
-    """Check both shares, the box's with and without its last row and column."""
-    x0, y0, x1, y1 = mask_box(mask)
-    pixels = spec.image_size**2
-    least, most = (x1 - x0) * (y1 - y0) / pixels, (x1 - x0 + 1) * (y1 - y0 + 1) / pixels
-    if not spec.area_range[0] <= least <= most <= spec.area_range[1]:
-        return False
-    share = cv2.countNonZero(part_mask) / cv2.countNonZero(mask)
-    return spec.part_range[0] <= share <= spec.part_range[1]
 
 
 def _rasterize(polygons: Iterable[np.ndarray], spec: ToySpec) -> np.ndarray:

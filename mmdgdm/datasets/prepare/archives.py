@@ -112,22 +112,22 @@ def unpack_archives(
 
 def _unpack(path: Path, archive: Archive, part: Path, progress: Progress) -> None:
     try:
-        extract(path, part, progress)
+        _extract(path, part, progress)
         if archive.nested:
-            inner = sorted(part.glob("*.tar"))
-            for done, tar in enumerate(inner, start=1):
-                extract(tar, part / tar.stem)
+            tars = sorted(part.glob("*.tar"))
+            for done, tar in enumerate(tars, start=1):
+                _extract(tar, part / tar.stem)
                 tar.unlink()
-                progress(done, len(inner))
+                progress(done, len(tars))
     except _BROKEN as error:
         raise DataError(
             f"Expected {path} to be a sound archive with paths of its own, but got "
             f"{type(error).__name__}: {error}."
         ) from error
-    names = [child for child in part.iterdir() if not is_hidden(child)]
-    if any((part / name).is_dir() for name in archive.inner):
-        _lift(part, next(n for n in archive.inner if (part / n).is_dir()))
-    elif not names:
+    inner = next((name for name in archive.inner if (part / name).is_dir()), None)
+    if inner is not None:
+        _lift(part, inner)
+    elif all(map(is_hidden, part.iterdir())):
         raise DataError(f"Expected {path} to hold files, but got none.")
 
 
@@ -147,19 +147,13 @@ def _lift(part: Path, name: str) -> None:
     moved.rmdir()
 
 
-def extract(
+def _extract(
     path: Path, folder: Path, progress: Progress = lambda done, total: None
 ) -> None:
-    """Extract a tar, in any compression, or zip archive.
+    """Extract a tar, in any compression, or zip archive into a folder of its own.
 
-    Args:
-        path: The archive.
-        folder: Where its files go; made if missing.
-        progress: Called with the numbers of files done and of all, 0 if unknown.
-
-    Raises:
-        DataError: If a path of a zip archive leads out of the folder.
-        tarfile.TarError: If one of a tar archive does, or the archive is broken.
+    A path that leads out of the folder raises a ``DataError`` in a zip archive, a
+    ``tarfile.TarError`` in a tar archive.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".zip":

@@ -36,12 +36,9 @@ _KNOWN_OPEN_IMAGES_CLASS = "/01226z/"
 class Check:
     """What is known of a data set while it is checked.
 
-    Args:
-        dataset: Kind of data set.
+    Attributes:
         root: The folder of the data set.
         images: Opens the image files.
-
-    Attributes:
         report: What was found.
         splits: What the readers found, by split, for writing.
         paths: Path of each image by id, by split.
@@ -67,8 +64,9 @@ class Check:
                     f"has {size[0]} x {size[1]} pixels, but its annotation says "
                     f"{stated[0]} x {stated[1]}"
                 )
-                where = paths[image_id]
-                self.report.add("wrong size", where, message, image_id=image_id)
+                self.report.add(
+                    "wrong size", paths[image_id], message, image_id=image_id
+                )
         if split.clipped:
             self.report.notes.append(
                 f"boxes of {len(split.clipped)} images of {name} reach past the last "
@@ -95,7 +93,7 @@ class Check:
         split = read_split(
             folder, num_classes, with_boxes=with_boxes, faults=self.report
         )
-        self.add_split(name, split, find_root(split.image_ids, image_folders))
+        self.add_split(name, split, _find_root(split.image_ids, image_folders))
         return split
 
     def tell_missing(self, part: str, where: Path) -> None:
@@ -160,16 +158,8 @@ def check_data(dataset: str, root: Path, images: Images) -> Check:
     return check
 
 
-def find_root(names: Sequence[str], candidates: Sequence[Path]) -> Path:
-    """The folder that paths start from: the one that holds most of them.
-
-    Args:
-        names: Paths below the folder.
-        candidates: Folders, best first; on a tie the first wins.
-
-    Returns:
-        One of the candidates.
-    """
+def _find_root(names: Sequence[str], candidates: Sequence[Path]) -> Path:
+    """The folder that paths start from: the first of those that hold most of them."""
     sample = names[:: max(1, len(names) // _SAMPLE)]
     return max(candidates, key=lambda root: sum((root / n).is_file() for n in sample))
 
@@ -336,7 +326,7 @@ def _check_masks(
 ) -> None:
     """Open the masks of a split and compare their sizes with each other."""
     texts = {i: [t for row in rows for t in row if t] for i, rows in masks.items()}
-    root = find_root([row[0] for row in texts.values()], candidates)
+    root = _find_root([row[0] for row in texts.values()], candidates)
     check.report.counts[name]["masks"] = sum(map(len, texts.values()))
     paths = [root / text for row in texts.values() for text in row]
     check.images.look(paths, read_mask)

@@ -7,13 +7,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mmdgdm.errors import DataError
 from mmdgdm.utils.faults import Fault, Faults, PathLike
-
-#: Problems of one kind that the text shows.
-SHOWN_PER_KIND = 10
 
 
 @dataclass
@@ -43,12 +39,8 @@ class Report(Faults):
         """Keep a fault."""
         self.problems.append(fault)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Everything, for JSON."""
-        return {**asdict(self), "complete": self.complete}
 
-
-def format_report(report: Report, shown: int = SHOWN_PER_KIND) -> str:
+def format_report(report: Report, shown: int = 10) -> str:
     """The report as text; of each kind the first problems and the number of others.
 
     Args:
@@ -99,7 +91,8 @@ def save_report(report: Report, path: PathLike) -> None:
     target = Path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
+        text = json.dumps({**asdict(report), "complete": report.complete}, indent=2)
+        part.write_text(f"{text}\n", encoding="utf-8")
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -12,6 +12,10 @@ PUBLISHED: dict[str, dict[str, int]] = {
 }
 
 _BENCHMARK = "https://github.com/clovaai/wsolevaluation"
+_IMAGE_NET = (
+    "https://image-net.org (registration needed), or Kaggle's "
+    "imagenet-object-localization-challenge"
+)
 
 #: Where each part comes from, by data set and part.
 SOURCES: dict[str, dict[str, str]] = {
@@ -21,12 +25,8 @@ SOURCES: dict[str, dict[str, str]] = {
         "val metadata": f"metadata/CUB of {_BENCHMARK}",
     },
     "ilsvrc": {
-        "train images": "ILSVRC2012_img_train.tar from https://image-net.org "
-        "(registration needed), or Kaggle's "
-        "imagenet-object-localization-challenge",
-        "test images": "ILSVRC2012_img_val.tar from https://image-net.org "
-        "(registration needed), or Kaggle's "
-        "imagenet-object-localization-challenge",
+        "train images": f"ILSVRC2012_img_train.tar from {_IMAGE_NET}",
+        "test images": f"ILSVRC2012_img_val.tar from {_IMAGE_NET}",
         "test boxes": "ILSVRC2012_bbox_val_v3.tgz from https://image-net.org, "
         "LOC_val_solution.csv from Kaggle, or metadata/ILSVRC/test of "
         f"{_BENCHMARK}",

@@ -53,42 +53,39 @@ def check_pipeline(transforms: Iterable[Any]) -> None:
             views of a ``TestTimeAug`` may hold one RandomFlip and CropWindow, which
             leave a trace.
     """
-    for transform in _walk(transforms):
-        _check_loader(transform)
-        if isinstance(transform, TestTimeAug):
-            for view in transform.subroutines:
-                _check_view_transforms(view.transforms)
-            continue
-        name = type(transform).__name__
-        if _MOVES_PIXELS.search(name):
+    steps = list(_walk(transforms))
+    for name in _find_movers(steps):
+        raise ConfigError(
+            f"Expected `pipeline` to hold no {name}, but got one: {_RULE}; to "
+            "train with augmentation, leave the boxes out (with_boxes=False)."
+        )
+    views = [v for t in steps if isinstance(t, TestTimeAug) for v in t.subroutines]
+    for view in views:
+        movers = _find_movers(_walk(view.transforms))
+        if set(movers) - _VIEW_TRANSFORMS or movers.count("RandomFlip") > 1:
             raise ConfigError(
-                f"Expected `pipeline` to hold no {name}, but got one: {_RULE}; to "
-                "train with augmentation, leave the boxes out (with_boxes=False)."
+                "Expected the views of TestTimeAug to move pixels by one RandomFlip "
+                f"and one mmdgdm.CropWindow at most, but got {', '.join(movers)}: "
+                "others leave no trace by which the view's map finds its place in the "
+                "image."
             )
 
 
-def _check_loader(transform: Any) -> None:
-    turns = ("color", "grayscale")
-    if isinstance(transform, LoadImageFromFile) and transform.color_type in turns:
-        raise ConfigError(
-            f"{type(transform).__name__} with color_type={transform.color_type!r} "
-            "turns images by their EXIF orientation, while boxes and masks are given "
-            "for the stored pixels: load by dict(type='mmdgdm.LoadWSOLImage')."
-        )
-
-
-def _check_view_transforms(transforms: Iterable[Any]) -> None:
-    inner = list(_walk(transforms))
-    for transform in inner:
-        _check_loader(transform)
-    names = [type(transform).__name__ for transform in inner]
-    movers = [name for name in names if _MOVES_PIXELS.search(name)]
-    if set(movers) - _VIEW_TRANSFORMS or movers.count("RandomFlip") > 1:
-        raise ConfigError(
-            "Expected the views of TestTimeAug to move pixels by one RandomFlip and "
-            f"one mmdgdm.CropWindow at most, but got {', '.join(movers)}: others "
-            "leave no trace by which the view's map finds its place in the image."
-        )
+def _find_movers(transforms: Iterable[Any]) -> list[str]:
+    """Name the transforms that move pixels; refuse loaders that turn images."""
+    movers = []
+    for transform in transforms:
+        name = type(transform).__name__
+        turns = ("color", "grayscale")
+        if isinstance(transform, LoadImageFromFile) and transform.color_type in turns:
+            raise ConfigError(
+                f"{name} with color_type={transform.color_type!r} turns images by "
+                "their EXIF orientation, while boxes and masks are given for the "
+                "stored pixels: load by dict(type='mmdgdm.LoadWSOLImage')."
+            )
+        if _MOVES_PIXELS.search(name):
+            movers.append(name)
+    return movers
 
 
 def _walk(transforms: Iterable[Any]) -> Iterator[Any]:

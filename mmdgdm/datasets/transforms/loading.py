@@ -13,6 +13,7 @@ from mmcv.transforms import BaseTransform
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.pxap import merge_masks
 from mmdgdm.registry import TRANSFORMS
+from mmdgdm.utils.argument_checks import check_choice
 from mmdgdm.utils.image_files import DECODERS, read_image, read_mask
 
 #: Names of what an image becomes; mmcv's names for "as stored" mean the same here.
@@ -69,18 +70,11 @@ class LoadWSOLImage(BaseTransform):
         imdecode_backend: str = "cv2",
         backend_args: Optional[dict] = None,
     ) -> None:
-        for name, value, known in (
-            ("color_type", color_type, _COLOR_TYPES),
-            ("imdecode_backend", imdecode_backend, DECODERS),
-        ):
-            if value not in known:
-                raise ConfigError(
-                    f"Expected `{name}` of LoadWSOLImage to be one of {list(known)}, "
-                    f"but got {value!r}."
-                )
         self.to_float32 = to_float32
-        self.color_type = color_type
-        self.imdecode_backend = imdecode_backend
+        self.color_type = check_choice("color_type", color_type, _COLOR_TYPES)
+        self.imdecode_backend = check_choice(
+            "imdecode_backend", imdecode_backend, DECODERS
+        )
         self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
@@ -170,7 +164,8 @@ class LoadWSOLMask(BaseTransform):
             )
         objects, ignored = zip(*results["ori_gt_mask_paths"])
         paths = [path for path in (*objects, *ignored) if path]
-        masks = [self._load(path) for path in paths]
+        read = partial(fileio.get, backend_args=self.backend_args)
+        masks = [read_mask(path, read=read) for path in paths]
         for path, mask in zip(paths, masks):
             if mask.shape != masks[0].shape:
                 raise DataError(
@@ -184,9 +179,6 @@ class LoadWSOLMask(BaseTransform):
             size=(width, height),
         )
         return results
-
-    def _load(self, path: str) -> np.ndarray:
-        return read_mask(path, read=partial(fileio.get, backend_args=self.backend_args))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(backend_args={self.backend_args})"
