@@ -110,15 +110,7 @@ def find_cub(root: Path) -> Path:
 
 
 def read_classes(root: Path, faults: Faults = RAISE) -> tuple[str, ...]:
-    """Read the names of the classes in the order of their ids.
-
-    Args:
-        root: The folder ``CUB_200_2011``.
-        faults: Takes what is wrong.
-
-    Returns:
-        The names.
-    """
+    """Read the names of the classes from ``classes.txt``, in the order of their ids."""
     path = root / CLASSES
     table = _read_table(path, faults)
     for key, (line, _) in table.items():

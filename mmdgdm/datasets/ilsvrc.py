@@ -52,9 +52,8 @@ class ILSVRC(BaseWSOLDataset):
     of ``LOC_synset_mapping.txt``; where it is missing, the folders of ``train``, and
     the wnids then also serve as class names.
 
-    Boxes hold the numbers of the annotation as they are, in pixels of the original
-    image, but for x1 = min(x1, W - 1) and y1 = min(y1, H - 1)
-    (:func:`mmdgdm.evaluation.functional.boxes.fit_box`); an image keeps all of its
+    Boxes hold the numbers of the annotation as they are, but for
+    :func:`~mmdgdm.evaluation.functional.boxes.fit_box`; an image keeps all of its
     boxes. The image's size W x H comes from the XML file
     (:class:`PackWSOLInputs` compares it to the image itself), or, where the annotation
     has none, as the csv file, from the image's header.

@@ -181,29 +181,23 @@ def write_toy(
     root = Path(root)
     for split, count in (NUM_IMAGES if num_images is None else num_images).items():
         toy = Toy(split=split, num_images=count, **kwargs)
-        names = toy.metainfo["classes"]
-        for folder in ("toy", "masks"):
-            (root / folder / split).mkdir(parents=True, exist_ok=True)
-        (root / "classes.txt").write_text("\n".join(names), encoding="utf-8")
-        _write_split(root, toy)
-
-
-def _write_split(root: Path, toy: Toy) -> None:
-    labels, sizes, boxes, masks = {}, {}, {}, []
-    for index in range(toy.num_images):
-        info, scene = toy.get_data_info(index), toy.draw(index)
-        image_id = f"{info['image_id']}.png"
-        mask_id = f"masks/{toy.split}/{index:06d}.png"
-        _write_png(root / image_id, scene.image)
-        _write_png(root / mask_id, scene.mask * np.uint8(255))
-        labels[image_id] = info["gt_label"]
-        sizes[image_id] = (toy.spec.image_size, toy.spec.image_size)
-        boxes[image_id] = [scene.box]
-        masks.append(f"{image_id},{mask_id},")
-    write_split(root / "metadata" / toy.split, labels, sizes, boxes)
-    folder = root / "metadata_masks" / toy.split
-    write_split(folder, labels, sizes, {})
-    (folder / LOCALIZATION).write_text("\n".join(masks), encoding="utf-8")
+        labels, sizes, boxes, masks = {}, {}, {}, []
+        for index in range(toy.num_images):
+            info, scene = toy.get_data_info(index), toy.draw(index)
+            image_id = f"{info['image_id']}.png"
+            mask_id = f"masks/{split}/{index:06d}.png"
+            _write_png(root / image_id, scene.image)
+            _write_png(root / mask_id, scene.mask * np.uint8(255))
+            labels[image_id] = info["gt_label"]
+            sizes[image_id] = (toy.spec.image_size, toy.spec.image_size)
+            boxes[image_id] = [scene.box]
+            masks.append(f"{image_id},{mask_id},")
+        write_split(root / "metadata" / split, labels, sizes, boxes)
+        folder = root / "metadata_masks" / split
+        write_split(folder, labels, sizes, {})
+        (folder / LOCALIZATION).write_text("\n".join(masks), encoding="utf-8")
+        names = "\n".join(toy.metainfo["classes"])
+        (root / "classes.txt").write_text(names, encoding="utf-8")
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:
@@ -211,4 +205,5 @@ def _write_png(path: Path, image: np.ndarray) -> None:
     done, data = cv2.imencode(".png", image)
     if not done:
         raise OSError(f"Expected {path} to be writable as PNG, but encoding failed.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.tobytes())

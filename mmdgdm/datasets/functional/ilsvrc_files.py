@@ -1,14 +1,8 @@
 """ILSVRC CLS-LOC in its own layouts: where its parts lie, and their one reader.
 
-- synset mapping: ``<wnid> <class name>``, a line a class (``LOC_synset_mapping.txt``),
-- training list: ``<wnid>/<name> <running number>`` (``train_cls.txt``) or
-  ``<wnid>/<name>.JPEG <label>`` (``meta/train.txt``),
-- label list: ``<name>.JPEG <label>`` (``meta/val.txt``),
-- solution: ``<image>,<wnid> <x0> <y0> <x1> <y1> ...`` (``LOC_val_solution.csv``),
-- XML: one file an image, one ``object`` a box (``Annotations/CLS-LOC/val``).
-
-A wnid is a WordNet id such as ``n01440764``; a label is the rank of a class among the
-sorted wnids, from 0.
+The forms are those that :class:`~mmdgdm.datasets.ILSVRC` describes. A wnid is a
+WordNet id such as ``n01440764``; a label is the rank of a class among the sorted
+wnids, from 0.
 """
 
 from __future__ import annotations
@@ -211,9 +205,8 @@ def _read_list(
 ) -> dict[str, int]:
     """Read lines ``<path> <integer>`` into the label of each image by its path.
 
-    In a list of training images, ``by_folder``, the first folder tells the class. A
-    path without an ending takes ``.JPEG``, and the integer is a running number;
-    otherwise the integer is the label and must agree. In a list of val it is the label.
+    In a list of training images, ``by_folder``, the first folder tells the class, and
+    a label must agree.
     """
     images: dict[str, int] = {}
     for number, line in read_lines(path, faults):
@@ -273,32 +266,25 @@ def _read_val(
     images: Optional[Images],
 ) -> SplitMetadata:
     """Pair the images of val with their annotation."""
-    is_xml = annotation.is_dir()
     names = _list_stems(folder / "val", faults)
-    read = _read_xml_folder if is_xml else _read_solution
+    read = _read_xml_folder if annotation.is_dir() else _read_solution
     entries = read(annotation, labels, faults)
-    split = SplitMetadata()
-    paths, pairs = {}, {}
+    pairs: dict[str, Annotation] = {}
     for stem, name in names.items():
-        if stem not in entries:
+        entry = entries.get(stem)
+        if entry is not None:
+            pairs[f"val/{name}"] = entry
+        elif stem not in entries:
             message = f"has no entry for image {name!r}"
             faults.add("missing line", annotation, message, image_id=stem)
-            continue
-        image_id, entry = f"val/{name}", entries[stem]
-        if entry is None:
-            continue
-        pairs[image_id] = entry
-        split.image_ids.append(image_id)
-        split.labels[image_id] = entry.label
-        if entry.size is None:
-            paths[image_id] = folder / image_id
-        elif with_boxes:
-            split.image_sizes[image_id] = entry.size
     for stem in entries:
         if names and stem not in names:
             message = f"describes {stem!r}, of which {folder / 'val'} holds no image"
             faults.add("unknown id", annotation, message, image_id=stem)
+    split = SplitMetadata(list(pairs), {i: e.label for i, e in pairs.items()})
     if with_boxes:
+        split.image_sizes = {i: e.size for i, e in pairs.items() if e.size is not None}
+        paths = {i: folder / i for i, e in pairs.items() if e.size is None}
         split.image_sizes.update((images or Images()).read_sizes(paths, faults))
         _add_boxes(split, pairs, faults)
     return split
@@ -307,12 +293,11 @@ def _read_val(
 def _add_boxes(
     split: SplitMetadata, entries: Mapping[str, Annotation], faults: Faults
 ) -> None:
-    for image_id, entry in entries.items():
-        for texts in entry.boxes:
+    for image_id, (where, line, _, boxes, _) in entries.items():
+        for texts in boxes:
             try:
                 split.add_box(image_id, parse_numbers(texts, " ".join(_CORNERS)))
             except DataError as error:
-                where, line = entry.where, entry.line
                 faults.add("wrong box", where, f"{error}", image_id=image_id, line=line)
 
 

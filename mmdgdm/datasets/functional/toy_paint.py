@@ -162,12 +162,7 @@ def fill(canvas: np.ndarray, polygon: np.ndarray, colour: Colour) -> None:
 
 
 def paint_ground(rng: Generator, label: int, side: int) -> np.ndarray:
-    """Paint a background: a vertical gradient, soft blotches and strokes.
-
-    Args:
-        rng: The source of randomness.
-        label: The class that the background shows.
-        side: Side of the canvas in pixels.
+    """Paint the background of a class: a vertical gradient, soft blotches, strokes.
 
     Returns:
         (side, side, 3) uint8 canvas.

@@ -51,7 +51,6 @@ class Check:
         self.splits: dict[str, SplitMetadata] = {}
         self.paths: dict[str, dict[str, Path]] = {}
         self._sources = SOURCES[dataset]
-        self._published = PUBLISHED[dataset]
 
     def add_split(self, name: str, split: SplitMetadata, folder: Path) -> None:
         """Open the images of a split and compare their sizes with the stated ones."""
@@ -110,7 +109,9 @@ class Check:
 
     def compare_counts(self, split: str, what: str, number: int) -> None:
         """Compare a number of the real set with the published one."""
-        wanted = self._published["classes" if what == "classes" else split]
+        wanted = PUBLISHED[self.report.dataset][
+            "classes" if what == "classes" else split
+        ]
         if number != wanted:
             message = f"Expected {wanted:,} {what} of {split}, but got {number:,}"
             self.report.add("wrong count", self.root, message)
@@ -141,16 +142,9 @@ class Check:
 
 
 def check_data(dataset: str, root: Path, images: Images) -> Check:
-    """Check a data set.
+    """Check a data set of one of the kinds of :data:`CHECKS`.
 
-    Args:
-        dataset: Kind of data set, one of :data:`CHECKS`.
-        root: The folder of the data set, as the data sets themselves take it, or the
-            one that holds it.
-        images: Opens the image files.
-
-    Returns:
-        What was found.
+    The root is the folder that the data sets themselves take, or the one that holds it.
     """
     check = Check(dataset, root, images)
     CHECKS[dataset](check)

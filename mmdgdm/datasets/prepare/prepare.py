@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Optional
 
 from mmdgdm.datasets.functional.images import Images, Progress
-from mmdgdm.datasets.prepare.archives import unpack_archives
+from mmdgdm.datasets.prepare.archives import (
+    check_absent,
+    new_folder,
+    unpack_archives,
+)
 from mmdgdm.datasets.prepare.check import CHECKS, Check, check_data
-from mmdgdm.datasets.prepare.folders import check_absent, new_folder
 from mmdgdm.datasets.prepare.report import Report
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.stored.metadata import write_split
