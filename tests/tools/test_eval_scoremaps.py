@@ -125,7 +125,7 @@ def test_a_result_on_val(run, folder, capsys):
     assert (facts["images"], facts["classes"], facts["resized"]) == (4, 2, 0)
     assert facts["iou_thresholds"] == [0.3, 0.5, 0.7]
     assert (facts["interval"], facts["threshold"]) == (0.001, None)
-    assert set(facts["versions"]) == {"mmdgdm", "python", "numpy", "opencv"}
+    assert set(facts["versions"]) == {"mmdgdm", "python", "numpy", "opencv", "boxes"}
     picture = cv2.imread(str(plot))
     assert min(picture.shape[:2]) > 300
     said = capsys.readouterr().out

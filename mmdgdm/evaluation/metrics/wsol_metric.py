@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Optional
+
+from mmengine.logging import print_log
 
 from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH
+from mmdgdm.evaluation.functional.level_ranks import ranking_engine
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
 from mmdgdm.evaluation.functional.records import label_rank, make_box_record
 from mmdgdm.evaluation.functional.scoremaps import (
@@ -32,6 +36,12 @@ from mmdgdm.utils.samples import (
     get_gt_label,
     get_scoremap,
 )
+
+
+@cache
+def _tell_engine() -> None:
+    """Say once in the log how boxes are found."""
+    print_log(f"Boxes are found by: {ranking_engine()}.", logger="current")
 
 
 @METRICS.register_module()
@@ -140,6 +150,7 @@ class WSOLMetric(RecordMetric):
 
     def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
         """Turn the records of all images, in any order, into scores by name."""
+        _tell_engine()
         summary = self.summarize(results)
         metrics: dict[str, Any] = dict(summary.metrics)
         if self.classwise:

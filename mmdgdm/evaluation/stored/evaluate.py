@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.boxes import Box, scale_boxes
+from mmdgdm.evaluation.functional.level_ranks import ranking_engine
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
 from mmdgdm.evaluation.functional.names import PREFIX, metric_name
 from mmdgdm.evaluation.functional.pixel_summary import (
@@ -173,6 +174,7 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "opencv": cv2.__version__,
+        "boxes": ranking_engine(),
     }
 
 

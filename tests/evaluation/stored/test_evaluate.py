@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.level_ranks import ranking_engine
 from mmdgdm.evaluation.stored.class_scores import write_class_scores
 from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
 from mmdgdm.evaluation.stored.metadata import write_split
@@ -276,6 +277,7 @@ def test_what_was_evaluated(made_up):
             "python": platform.python_version(),
             "numpy": np.__version__,
             "opencv": cv2.__version__,
+            "boxes": ranking_engine(),
         },
     }
 
