@@ -64,8 +64,6 @@ class Toy(BaseWSOLDataset):
         ((64, 64, 3), 5)
     """
 
-    SPLITS = tuple(NUM_IMAGES)
-
     def __init__(
         self,
         split: str = "train",
@@ -78,7 +76,7 @@ class Toy(BaseWSOLDataset):
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
-        self.split = check_choice("split", split, self.SPLITS)
+        self.split = check_choice("split", split, NUM_IMAGES)
         num_images = NUM_IMAGES[split] if num_images is None else num_images
         for name, value, low in (("num_images", num_images, 1), ("seed", seed, 0)):
             if value < low:
@@ -124,7 +122,8 @@ class Toy(BaseWSOLDataset):
         """Draw image ``index`` of the split, as numbered before ``indices``."""
         if index in self._scenes:
             return self._scenes[index]
-        rng = np.random.default_rng((self.seed, self.SPLITS.index(self.split), index))
+        number = list(NUM_IMAGES).index(self.split)
+        rng = np.random.default_rng((self.seed, number, index))
         scene = draw_scene(rng, index % self.spec.num_classes, self.spec)
         if self.cache:
             self._scenes[index] = scene

@@ -80,10 +80,6 @@ def find_annotation(root: Path) -> Optional[Path]:
 def read_classes(root: Path, faults: Faults = RAISE) -> dict[str, str]:
     """Read the classes: from the synset mapping, else from the folders of ``train``.
 
-    Args:
-        root: Root folder of the data set.
-        faults: Takes what is wrong.
-
     Returns:
         The name of each class by its wnid, sorted by wnid.
     """

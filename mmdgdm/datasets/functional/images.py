@@ -82,15 +82,9 @@ class Images:
     def read_sizes(
         self, paths: Mapping[str, PathLike], faults: Faults = RAISE
     ) -> dict[str, tuple[int, int]]:
-        """Read the sizes of images.
+        """Read (width, height) of the stored pixels of each sound image, by id.
 
-        Args:
-            paths: Path of each image, by image id.
-            faults: Takes the files that are missing or broken, each once.
-
-        Returns:
-            (width, height) of the stored pixels of each sound image, as EXIF's
-            orientation leaves them.
+        ``faults`` takes the files that are missing or broken, each once.
         """
         new = set(self.look(list(paths.values())))
         sizes = {}

@@ -173,10 +173,7 @@ def class_names(num_classes: int) -> tuple[str, ...]:
 
 
 def mask_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Box a mask in the WSOL benchmark's convention.
-
-    Args:
-        mask: (H, W) uint8, non-zero on the object.
+    """Box a (H, W) uint8 mask in the WSOL benchmark's convention.
 
     Returns:
         ``(x, y, min(x + w, W - 1), min(y + h, H - 1))``, where w and h count the

@@ -262,8 +262,7 @@ def _check_ilsvrc_val(check: Check, data: Path, num_classes: int) -> None:
     """Check ImageNetV2 in the benchmark's text form, if it is there."""
     root = check.root
     roots = [root, data, root.parent]
-    folders = [path / "val2" for path in roots]
-    folder = next((path for path in folders if path.is_dir()), None)
+    folder = next((p / "val2" for p in roots if (p / "val2").is_dir()), None)
     metadata = [path for path in _metadata_folders(root, "val") if path.is_dir()]
     if not metadata and folder is None:
         check.note_missing_val()
@@ -329,8 +328,7 @@ def _check_masks(
         for text, (_, _, problem) in facts.items():
             if problem is not None:
                 kind = problem[0].replace("image", "mask")
-                where = root / text
-                check.report.add(kind, where, problem[1], image_id=image_id)
+                check.report.add(kind, root / text, problem[1], image_id=image_id)
         # The image itself may be of another size: its pixels are resized.
         sizes = {fact.size for fact in facts.values() if fact.size is not None}
         if len(sizes) > 1:
@@ -343,7 +341,7 @@ def _check_masks(
 def _check_open_images_classes(check: Check) -> None:
     """All splits should have the same classes, from 0 without a gap."""
     labels = {name: set(split.labels.values()) for name, split in check.splits.items()}
-    total = max((max(found, default=-1) for found in labels.values()), default=-1) + 1
+    total = max(set().union(*labels.values()), default=-1) + 1
     for name, found in labels.items():
         check.report.counts[name]["classes"] = len(found)
         if len(found) < total:

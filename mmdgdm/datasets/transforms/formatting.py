@@ -180,8 +180,13 @@ class PackWSOLInputs(PackInputs):
         if "img_shape" in results:
             # Crops of mmpretrain append the channels.
             results["img_shape"] = tuple(results["img_shape"][:2])
-        if "image_size" in results:
-            _check_image_size(results)
+        width, height = results.get("image_size", (None, None))
+        shape = results.get("ori_shape")
+        if width and shape is not None and tuple(shape[:2]) != (height, width):
+            raise DataError(
+                f"Expected {_describe(results)} to be {width} x {height} pixels as its "
+                f"annotation says, but got {shape[1]} x {shape[0]}."
+            )
         fields = {}
         if self.as_view:
             check_resized_as_whole(results)
@@ -200,16 +205,6 @@ class PackWSOLInputs(PackInputs):
 
 def _describe(results: dict) -> str:
     return f"image {results.get('image_id', results.get('img_path', '?'))!r}"
-
-
-def _check_image_size(results: dict) -> None:
-    width, height = results["image_size"]
-    shape = results.get("ori_shape")
-    if shape is not None and tuple(shape[:2]) != (height, width):
-        raise DataError(
-            f"Expected {_describe(results)} to be {width} x {height} pixels as its "
-            f"annotation says, but got {shape[1]} x {shape[0]}."
-        )
 
 
 def _check_whole_image(results: dict) -> None:

@@ -51,6 +51,7 @@ class HideAndSeek(BaseTransform):
 
     Raises:
         ConfigError: If an argument is impossible; the message names it.
+        DataError: If ``fill`` does not fit the channels of an image.
 
     Example:
         >>> hide = HideAndSeek(fill=(0, 0, 0), grid_sizes=(2,), drop_prob=1.0)
@@ -86,17 +87,7 @@ class HideAndSeek(BaseTransform):
         return np.random.random((rows, columns)) < self.drop_prob
 
     def transform(self, results: dict) -> Optional[dict]:
-        """Hide cells of ``results['img']``.
-
-        Args:
-            results: A dict with ``img``, (H, W, C).
-
-        Returns:
-            The same dict with a new ``img``.
-
-        Raises:
-            DataError: If ``fill`` does not fit the channels.
-        """
+        """Hide cells of ``results['img']``, (H, W, C)."""
         image = results["img"]
         if image.ndim != 3 or image.shape[2] != len(self.fill):
             raise DataError(
