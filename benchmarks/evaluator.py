@@ -99,7 +99,8 @@ def by_level(rank: Ranker) -> Engine:
     """All levels, then those of the thresholds."""
 
     def engine(quantized: Array, targets: Array, thresholds: Array) -> Array:
-        ranks = rank(quantized, targets, DELTAS, np.zeros(0, dtype=np.int64))
+        nowhere = np.zeros(0, dtype=np.int64)
+        ranks = rank(quantized, targets, deltas=DELTAS, box_levels=nowhere)
         levels = threshold_levels(thresholds, int(quantized.max()))
         both = np.stack((ranks.single, ranks.multi))[:, None, levels]
         return both > np.arange(len(DELTAS))[:, None]
@@ -147,7 +148,7 @@ def box_maker(directories: list[str]) -> Callable[[np.random.Generator], Array]:
         split = splits[rng.integers(len(splits))]
         image_id = split.image_ids[rng.integers(len(split.image_ids))]
         return scale_boxes(
-            split.boxes[image_id], split.image_sizes[image_id], EVAL_SIZE
+            split.boxes[image_id], split.image_sizes[image_id], target_size=EVAL_SIZE
         )
 
     return draw
@@ -162,7 +163,9 @@ def stored_pairs(root: str, metadata: str, number: int) -> list[Any]:
     return [
         (
             read_scoremap(paths[name])[0],
-            scale_boxes(split.boxes[name], split.image_sizes[name], EVAL_SIZE),
+            scale_boxes(
+                split.boxes[name], split.image_sizes[name], target_size=EVAL_SIZE
+            ),
         )
         for name in (chosen[place] for place in places)
     ]
@@ -256,7 +259,9 @@ def maps_of_every_image(directories: list[str]) -> Iterator[tuple[Array, Array]]
     for split in map(read_split, directories):
         for image_id in split.image_ids:
             targets = scale_boxes(
-                split.boxes[image_id], split.image_sizes[image_id], EVAL_SIZE
+                split.boxes[image_id],
+                split.image_sizes[image_id],
+                target_size=EVAL_SIZE,
             )
             place = targets[rng.integers(len(targets))]
             scoremap = cam_like(rng, place, int(rng.choice(SIDES)))

@@ -24,7 +24,7 @@ def score(pairs):
     records = [
         make_box_record(
             quantize_scoremap(normalize_scoremap(mask.astype(np.float64))),
-            scale_boxes(np.asarray(boxes, np.float64), size, EVAL_SIZE),
+            scale_boxes(np.asarray(boxes, np.float64), size, target_size=EVAL_SIZE),
             label=0,
         )
         for mask, boxes, size in pairs

@@ -111,8 +111,8 @@ def evaluate(args: argparse.Namespace) -> None:
     # Here, so that the processes that work on the maps need not load matplotlib.
     from mmdgdm.visualization import curves
 
-    check_output_file("--json", args.json, ["json"])
-    check_output_file("--plot", args.plot, curves.PLOT_ENDINGS)
+    check_output_file("--json", args.json, endings=["json"])
+    check_output_file("--plot", args.plot, endings=curves.PLOT_ENDINGS)
     if min(args.iou) < 1:
         raise ConfigError(
             f"Expected `--iou` in percent, such as 50, but got {args.iou}."

@@ -64,7 +64,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 def prepare(args: argparse.Namespace) -> bool:
     """Do what the command line says; return whether the data set is complete."""
-    check_output_file("--json", args.json, ["json"])
+    check_output_file("--json", args.json, endings=["json"])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("files", total=None)
         report = prepare_data(

@@ -71,7 +71,7 @@ def search(args: argparse.Namespace) -> int:
     options = merge_cfg_options(cfg, args.cfg_options)
     check_searchable(cfg)
     space = read_space(args.space)
-    check_space(space, cfg, args.space)
+    check_space(space, cfg, name=args.space)
     work_dir = args.work_dir or f"work_dirs/search_{Path(args.config).stem}"
     settings = {name: getattr(args, name) for name in ("metric", *CHOICES, "seed")}
     found = Search(cfg, space, Path(work_dir), **settings)
@@ -90,7 +90,7 @@ def search(args: argparse.Namespace) -> int:
         sys.stderr.write(f"error: all trials failed; see {work_dir}/trials.csv\n")
         return 1
     print(f"best: trial {best.number}, {args.metric} = {best.value:.2f} on val")
-    chosen = format_options(save_best(found, best, args.config, options))
+    chosen = format_options(save_best(found, best, config=args.config, options=options))
     print(f"--seed {args.seed} --cfg-options {chosen}")
     print(f"the same as a config: {work_dir}/best.py")
     return 0

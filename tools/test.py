@@ -72,7 +72,7 @@ def test(args: argparse.Namespace) -> None:
     """Test as the command line says."""
     use_safe_checkpoint_loader()
     check_checkpoint_path(args.checkpoint)
-    check_output_file("--out", args.out, ["json"])
+    check_output_file("--out", args.out, endings=["json"])
     cfg = load_run_config(args)
     if args.split == "val":
         overrides.use_val_split(cfg)

@@ -50,7 +50,7 @@ def build_runner(cfg: Config, mode: str = "train") -> Runner:
     if cfg.get("load_from") is not None:
         resume = mode == "train" and bool(cfg.get("resume"))
         strict = resume or mode == "test"
-        runner.register_hook(CheckpointCheckHook(cfg.load_from, strict, resume))
+        runner.register_hook(CheckpointCheckHook(cfg.load_from, strict, resume=resume))
     return runner
 
 

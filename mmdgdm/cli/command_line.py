@@ -82,7 +82,7 @@ def load_run_config(args: argparse.Namespace) -> Config:
     """
     cfg = load_config(args.config)
     merge_cfg_options(cfg, args.cfg_options)
-    set_launcher(cfg, args.launcher, args.local_rank)
+    set_launcher(cfg, args.launcher, local_rank=args.local_rank)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get("work_dir") is None:

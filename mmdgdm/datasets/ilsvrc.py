@@ -101,7 +101,7 @@ class ILSVRC(BaseWSOLDataset):
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
-        self.split = check_choice("split", split, ("train", "val"))
+        self.split = check_choice("split", split, choices=("train", "val"))
         root = Path(data_root).expanduser()
         images = find_images(root, split)
         if images is None:
@@ -140,7 +140,7 @@ class ILSVRC(BaseWSOLDataset):
         split = read_ilsvrc(
             Path(self.img_prefix),
             self.split,
-            self.labels,
+            labels=self.labels,
             annotation=annotation,
             with_boxes=self.with_boxes,
         )

@@ -68,6 +68,7 @@ class Toy(BaseWSOLDataset):
         self,
         split: str = "train",
         num_images: Optional[int] = None,
+        *,
         num_classes: int = 8,
         image_size: int = 64,
         seed: int = 0,
@@ -76,7 +77,7 @@ class Toy(BaseWSOLDataset):
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
-        self.split = check_choice("split", split, NUM_IMAGES)
+        self.split = check_choice("split", split, choices=NUM_IMAGES)
         num_images = NUM_IMAGES[split] if num_images is None else num_images
         for name, value, low in (("num_images", num_images, 1), ("seed", seed, 0)):
             if value < low:
@@ -124,7 +125,7 @@ class Toy(BaseWSOLDataset):
             return self._scenes[index]
         number = list(NUM_IMAGES).index(self.split)
         rng = np.random.default_rng((self.seed, number, index))
-        scene = draw_scene(rng, index % self.spec.num_classes, self.spec)
+        scene = draw_scene(rng, index % self.spec.num_classes, spec=self.spec)
         if self.cache:
             self._scenes[index] = scene
         return scene
@@ -191,9 +192,9 @@ def write_toy(
             sizes[image_id] = (toy.spec.image_size, toy.spec.image_size)
             boxes[image_id] = [scene.box]
             masks.append(f"{image_id},{mask_id},")
-        write_split(root / "metadata" / split, labels, sizes, boxes)
+        write_split(root / "metadata" / split, labels, image_sizes=sizes, boxes=boxes)
         folder = root / "metadata_masks" / split
-        write_split(folder, labels, sizes, {})
+        write_split(folder, labels, image_sizes=sizes, boxes={})
         (folder / LOCALIZATION).write_text("\n".join(masks), encoding="utf-8")
         names = "\n".join(toy.metainfo["classes"])
         (root / "classes.txt").write_text(names, encoding="utf-8")

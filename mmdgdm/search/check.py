@@ -45,7 +45,7 @@ def check_searchable(cfg: Config) -> None:
     reduced.merge_from_dict(NO_TEST)
     config_check.check_config(reduced, "train")
     check_parts(reduced)
-    config_check.check_keys(cfg, _VALIDATION, " for a search")
+    config_check.check_keys(cfg, _VALIDATION, use=" for a search")
     visualizer = cfg.get("visualizer") or {"vis_backends": [_LOG]}
     kinds = [*map(config_check.type_name, visualizer.get("vis_backends") or [])]
     if _LOG["type"] not in kinds:
@@ -55,7 +55,7 @@ def check_searchable(cfg: Config) -> None:
         )
 
 
-def check_space(space: Space, cfg: Config, name: str) -> None:
+def check_space(space: Space, cfg: Config, *, name: str) -> None:
     """Check that each key of a space changes what a run of a config does.
 
     A key stands in the config, or is an argument of the class whose dict it

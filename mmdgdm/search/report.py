@@ -71,7 +71,7 @@ def _option(value: Any) -> str:
 
 
 def save_best(
-    search: Search, trial: FrozenTrial, config: Union[str, Path], options: dict
+    search: Search, trial: FrozenTrial, *, config: Union[str, Path], options: dict
 ) -> dict[str, Any]:
     """Write the settings of a trial into the folder of its search.
 

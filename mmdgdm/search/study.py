@@ -83,7 +83,7 @@ class Search:
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
-            check_choice(name, getattr(self, name), known)
+            check_choice(name, getattr(self, name), choices=known)
         self._size = math.inf
         if self.sampler == "grid":
             self._size = math.prod(map(len, list_values(self.space).values()))

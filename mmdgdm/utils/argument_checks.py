@@ -45,7 +45,7 @@ def check_non_negative(name: str, value: Any) -> float:
     )
 
 
-def check_choice(name: str, value: _Value, choices: Iterable[Any]) -> _Value:
+def check_choice(name: str, value: _Value, *, choices: Iterable[Any]) -> _Value:
     """Return ``value`` if it is one of ``choices``."""
     # A list, since a dict or a range may not be asked for what cannot be hashed.
     known = list(choices)
@@ -101,7 +101,7 @@ def check_output_folder(name: str, path: Union[str, Path]) -> None:
 
 
 def check_output_file(
-    name: str, path: Union[str, Path, None], endings: Collection[str]
+    name: str, path: Union[str, Path, None], *, endings: Collection[str]
 ) -> None:
     """Check before long work that its result can be written.
 

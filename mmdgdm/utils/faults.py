@@ -49,8 +49,8 @@ class Faults:
         self,
         kind: str,
         where: object,
-        message: str,
         *,
+        message: str,
         image_id: Optional[str] = None,
         line: Optional[int] = None,
     ) -> None:
@@ -97,9 +97,11 @@ def read_lines(path: PathLike, faults: Faults = RAISE) -> Iterator[tuple[int, st
                 if text and not text.isspace():
                     yield number, text
     except FileNotFoundError:
-        faults.add("missing file", path, "there is no such file")
+        faults.add("missing file", path, message="there is no such file")
     except (OSError, UnicodeDecodeError) as error:
-        faults.add("unreadable file", path, f"is no readable UTF-8 text ({error})")
+        faults.add(
+            "unreadable file", path, message=f"is no readable UTF-8 text ({error})"
+        )
 
 
 def parse_numbers(texts: Iterable[str], form: str) -> tuple[float, ...]:

@@ -59,7 +59,7 @@ def overlay_heatmap(image: np.ndarray, scoremap: np.ndarray) -> np.ndarray:
 
 
 def draw_boxes(
-    image: np.ndarray, boxes: np.ndarray, color: Sequence[int]
+    image: np.ndarray, boxes: np.ndarray, *, color: Sequence[int]
 ) -> np.ndarray:
     """Draw the outlines of boxes, two pixels thick.
 
@@ -108,6 +108,7 @@ def add_caption(image: np.ndarray, text: str) -> np.ndarray:
 def localization_panel(
     image: np.ndarray,
     scoremap: np.ndarray,
+    *,
     gt_boxes: np.ndarray,
     pred_box: np.ndarray,
     caption: str = "",
@@ -129,16 +130,18 @@ def localization_panel(
     canvas, factor = enlarge(image, min_side)
     views = []
     for view in (canvas, overlay_heatmap(canvas, scoremap)):
-        boxed = draw_boxes(view, np.asarray(gt_boxes).reshape(-1, 4) * factor, GT_COLOR)
+        boxed = draw_boxes(
+            view, np.asarray(gt_boxes).reshape(-1, 4) * factor, color=GT_COLOR
+        )
         predicted = np.asarray(pred_box, np.float64).reshape(1, 4) * factor
-        views.append(draw_boxes(boxed, predicted, PRED_COLOR))
+        views.append(draw_boxes(boxed, predicted, color=PRED_COLOR))
     gap = np.full((canvas.shape[0], 4, 3), 255, np.uint8)
     panel = np.concatenate([views[0], gap, views[1]], axis=1)
     return add_caption(panel, caption) if caption else panel
 
 
 def contact_sheet(
-    panels: Sequence[np.ndarray], columns: int = 2, cell_width: int = 456
+    panels: Sequence[np.ndarray], columns: int = 2, *, cell_width: int = 456
 ) -> np.ndarray:
     """Arrange images in a grid, each scaled to the same width; long ones to less.
 
@@ -172,7 +175,7 @@ def contact_sheet(
     return np.concatenate(rows)
 
 
-def save_image(image: np.ndarray, path: Path, quality: int = 95) -> None:
+def save_image(image: np.ndarray, path: Path, *, quality: int = 95) -> None:
     """Write an image to a file, whose folder is made.
 
     Args:

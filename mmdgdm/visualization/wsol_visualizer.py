@@ -33,6 +33,7 @@ class WSOLVisualizer(UniversalVisualizer):
         self,
         image: np.ndarray,
         data_sample: DataSample,
+        *,
         threshold: float,
         classes: Optional[list[str]] = None,
     ) -> tuple[np.ndarray, Optional[float]]:
@@ -71,11 +72,13 @@ class WSOLVisualizer(UniversalVisualizer):
         if data_sample.get("gt_bboxes") is not None and len(data_sample.gt_bboxes):
             original = np.asarray(data_sample.gt_bboxes.cpu(), np.float64)
             ori_h, ori_w = data_sample.get("ori_shape")[:2]
-            scaled = scale_boxes(original, (ori_w, ori_h), EVAL_SIZE)
+            scaled = scale_boxes(original, (ori_w, ori_h), target_size=EVAL_SIZE)
             iou = float(box_iou(box[None], scaled).max())
             gt_boxes = original * np.array([width / ori_w, height / ori_h] * 2)
         caption = _caption(data_sample, iou, classes)
-        return localization_panel(image, scoremap, gt_boxes, shown, caption), iou
+        return localization_panel(
+            image, scoremap, gt_boxes=gt_boxes, pred_box=shown, caption=caption
+        ), iou
 
 
 def _caption(

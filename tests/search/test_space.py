@@ -125,7 +125,7 @@ def test_shipped_spaces_fit_their_toy_config(method, load):
     path = SPACES / f"{method}.yaml"
     cfg = load(method)
     check_searchable(cfg)
-    check_space(read_space(path), cfg, str(path))
+    check_space(read_space(path), cfg, name=str(path))
 
 
 def test_every_shipped_space_is_checked():
@@ -139,7 +139,7 @@ def test_shipped_spaces_of_stamps_fit_their_config(path, repo_root):
     cfg = load_config(repo_root / "configs" / path.stem.split("-")[0] / name)
     check_searchable(cfg)
     space = read_space(path)
-    check_space(space, cfg, str(path))
+    check_space(space, cfg, name=str(path))
     # First, so that all methods draw the same rates.
     assert next(iter(space)) == "optim_wrapper.optimizer.lr"
 
@@ -174,7 +174,7 @@ def test_shipped_spaces_of_stamps_fit_their_config(path, repo_root):
 def test_a_key_that_changes_nothing_names_file_and_key(key, sentence, load):
     space = {key: FloatDistribution(0.1, 0.2)}
     with pytest.raises(ConfigError) as caught:
-        check_space(space, load("dgdm"), "my.yaml")
+        check_space(space, load("dgdm"), name="my.yaml")
     assert str(caught.value).startswith(f"Space file my.yaml: `{key}` ")
     assert sentence in str(caught.value)
 
@@ -186,10 +186,10 @@ def test_a_key_beside_given_ones_of_the_same_dict_is_known(load):
         key = f"model.stage_necks.0.sagd.{name}"
         space = {key: FloatDistribution(0.1, 0.2)}
         if known:
-            check_space(space, cfg, "my.yaml")
+            check_space(space, cfg, name="my.yaml")
         else:
             with pytest.raises(ConfigError, match="keyword argument 'drop_porb'"):
-                check_space(space, cfg, "my.yaml")
+                check_space(space, cfg, name="my.yaml")
     assert cfg.model.stage_necks[0].sagd == dict(block_size=5)
 
 
@@ -197,7 +197,7 @@ def test_a_key_within_another_is_refused(load):
     keys = ("model.head.cam_targets", "model.head.cam_targets.0")
     space = {key: CategoricalDistribution(['"gt"']) for key in keys}
     with pytest.raises(ConfigError, match=r"lies within `model\.head\.cam_targets`"):
-        check_space(space, load("cam"), "my.yaml")
+        check_space(space, load("cam"), name="my.yaml")
 
 
 def test_a_config_without_validation_or_log_is_refused(load):

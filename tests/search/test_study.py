@@ -424,7 +424,7 @@ def test_the_best_config_inherits_and_states_the_difference(repo_root, tmp_path)
     values = dict(zip(space, (0.01, "plain", ["gt"])))
     search = Search(CFG, space, tmp_path, "acc")
     search.run(1, lambda values, folder, log: [{"acc": 5.0}])
-    given = save_best(search, search.best(), config, options)
+    given = save_best(search, search.best(), config=config, options=options)
     assert given == {**options, **values}
     told = json.loads((tmp_path / "best.json").read_text())
     assert told == dict(trial=0, metric="acc", score=5.0, values=values)

@@ -70,9 +70,14 @@ def folder(tmp_path):
     labels = {f"c{k % 2}/{k}.jpg": k % 2 for k in range(4)}
     boxes = [SQUARE, SQUARE, SQUARE, (50, 50, 100, 100)]
     boxes = {name: [box] for name, box in zip(labels, boxes)}
-    write_split(tmp_path / "val", labels, dict.fromkeys(labels, (224, 224)), boxes)
+    write_split(
+        tmp_path / "val",
+        labels,
+        image_sizes=dict.fromkeys(labels, (224, 224)),
+        boxes=boxes,
+    )
     for name in labels:
-        write_scoremap(tmp_path / "maps", name, level_map(0.4, 1.0))
+        write_scoremap(tmp_path / "maps", name, scores=level_map(0.4, 1.0))
     scores = {name: np.eye(6)[label] for name, label in labels.items()}
     scores["c1/3.jpg"] = np.eye(6)[5]
     write_class_scores(tmp_path / "scores.npz", scores)
@@ -293,7 +298,7 @@ def test_maps_of_the_true_masks_score_100(run, shared_data, tmp_path):
             mask = cv2.imread(str(root / path), cv2.IMREAD_GRAYSCALE)
             parts.append(cv2.resize(mask, (224, 224), interpolation=cv2.INTER_NEAREST))
         scores = (np.max(parts, axis=0) > 0).astype(np.float32)
-        write_scoremap(tmp_path / "maps", name, scores)
+        write_scoremap(tmp_path / "maps", name, scores=scores)
     out, plot = tmp_path / "result.json", tmp_path / "curves.png"
     options = ["--allow-missing", "--mask-root", root, "--json", out, "--plot", plot]
     assert run(tmp_path / "maps", metadata, *options) == 0
@@ -315,7 +320,7 @@ def test_what_is_undefined_becomes_null(run, tmp_path):
     for name, text in texts.items():
         (tmp_path / "val" / f"{name}.txt").write_text(text)
     cv2.imwrite(str(tmp_path / "a.png"), np.eye(4, dtype=np.uint8))
-    write_scoremap(tmp_path / "maps", "a.jpg", np.zeros((224, 224)))
+    write_scoremap(tmp_path / "maps", "a.jpg", scores=np.zeros((224, 224)))
     options = ["--mask-root", tmp_path, "--threshold", 0.5, "--interval", 0.5]
     found = evaluate(run, tmp_path, *options, "--plot", tmp_path / "curves.png")
     assert found["metrics"]["wsol/val_threshold/pixel_precision"] is None
@@ -375,11 +380,11 @@ def through_mmengine(images, threshold):
 
 def write_all(root, images):
     for name, cam, *_ in images:
-        write_scoremap(root / "maps", name, normalize_scoremap(cam))
+        write_scoremap(root / "maps", name, scores=normalize_scoremap(cam))
     labels = {name: label for name, *_, label in images}
     sizes = {name: size for name, _, size, *_ in images}
     boxes = {name: found.tolist() for name, _, _, found, _, _ in images}
-    write_split(root / "val", labels, sizes, boxes)
+    write_split(root / "val", labels, image_sizes=sizes, boxes=boxes)
     write_class_scores(root / "s.npz", {n: score for n, *_, score, _ in images})
 
 

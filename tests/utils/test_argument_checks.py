@@ -46,14 +46,14 @@ def test_finite_numbers_from_zero_on(value: object) -> None:
 
 
 def test_choices_keep_their_type_and_are_listed_in_order() -> None:
-    assert check_choice("depth", 50, {18: "small", 50: "large"}) == 50
+    assert check_choice("depth", 50, choices={18: "small", 50: "large"}) == 50
     with pytest.raises(ConfigError, match=r"`depth` to be one of 50, 18, but got '50'"):
-        check_choice("depth", "50", (50, 18))
+        check_choice("depth", "50", choices=(50, 18))
 
 
 def test_a_choice_that_cannot_be_hashed_is_refused_like_others() -> None:
     with pytest.raises(ConfigError, match=r"one of 18, but got \[18\]"):
-        check_choice("depth", [18], {18: "small"})
+        check_choice("depth", [18], choices={18: "small"})
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "1"])
@@ -102,9 +102,9 @@ def test_a_folder_that_cannot_be_written_is_named(
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(ConfigError, match=r"to be a \.csv, \.json file, but got"):
-        check_output_file("--out", tmp_path / name, ["json", "csv"])
+        check_output_file("--out", tmp_path / name, endings=["json", "csv"])
 
 
 def test_a_file_with_one_of_the_endings_or_none_passes() -> None:
-    check_output_file("--out", "a.json", ["json", "csv"])
-    check_output_file("--out", None, ["json"])
+    check_output_file("--out", "a.json", endings=["json", "csv"])
+    check_output_file("--out", None, endings=["json"])

@@ -31,10 +31,10 @@ def test_files_that_cannot_be_read_are_raised_or_collected(tmp_path, content, ki
 
 def test_a_fault_is_a_sentence_with_file_line_and_image():
     with pytest.raises(DataError) as caught:
-        Faults().add("kind", "a.txt", "is wrong.", image_id="1.jpg", line=3)
+        Faults().add("kind", "a.txt", message="is wrong.", image_id="1.jpg", line=3)
     assert str(caught.value) == "a.txt, line 3: image '1.jpg': is wrong."
     with pytest.raises(DataError, match=r"^b/1\.jpg: is wrong\.$"):
-        Faults().add("kind", "b/1.jpg", "is wrong", image_id="1.jpg")
+        Faults().add("kind", "b/1.jpg", message="is wrong", image_id="1.jpg")
 
 
 @pytest.mark.parametrize("texts", [["1"], ["1", "2", "3"], ["1", "x"], ["1", "nan"]])

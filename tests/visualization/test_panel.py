@@ -42,7 +42,7 @@ def test_heat_is_red_and_cold_is_blue():
 
 def test_boxes_lie_on_their_pixels_and_the_input_is_untouched():
     image = grey(40, 60)
-    out = draw_boxes(image, np.array([[10, 5, 30, 25]]), PRED_COLOR)
+    out = draw_boxes(image, np.array([[10, 5, 30, 25]]), color=PRED_COLOR)
     assert tuple(out[5, 20]) == PRED_COLOR
     assert tuple(out[15, 30]) == PRED_COLOR
     assert (out[15, 20] == 128).all()
@@ -53,8 +53,8 @@ def test_panel_shows_both_boxes_twice():
     panel = localization_panel(
         grey(100, 100),
         np.zeros((7, 7)),
-        np.array([[10, 10, 50, 50]]),
-        np.array([20, 20, 80, 80]),
+        gt_boxes=np.array([[10, 10, 50, 50]]),
+        pred_box=np.array([20, 20, 80, 80]),
         min_side=100,
     )
     assert panel.shape == (100, 204, 3)
@@ -65,7 +65,14 @@ def test_panel_shows_both_boxes_twice():
 
 def test_panel_without_ground_truth():
     box = np.array([1, 1, 5, 5])
-    panel = localization_panel(grey(30, 30), np.zeros((2, 2)), [], box, "caption", 30)
+    panel = localization_panel(
+        grey(30, 30),
+        np.zeros((2, 2)),
+        gt_boxes=[],
+        pred_box=box,
+        caption="caption",
+        min_side=30,
+    )
     assert panel.shape == (52, 64, 3)
 
 

@@ -92,7 +92,7 @@ def read_classes(root: Path, faults: Faults = RAISE) -> dict[str, str]:
                 f"has neither {SYNSET_MAPPING} nor folders of classes such as "
                 "train/n01440764, which would tell the classes"
             )
-            faults.add("missing classes", root, message)
+            faults.add("missing classes", root, message=message)
         return {wnid: wnid for wnid in wnids}
     names: dict[str, str] = {}
     for number, line in read_lines(path, faults):
@@ -102,14 +102,14 @@ def read_classes(root: Path, faults: Faults = RAISE) -> dict[str, str]:
                 "Expected '<wnid> <class name>' with a wnid such as n01440764, but got "
                 f"{line!r}"
             )
-            faults.add("malformed line", path, message, line=number)
+            faults.add("malformed line", path, message=message, line=number)
         elif wnid in names:
             message = f"names class {wnid!r} again"
-            faults.add("duplicate id", path, message, line=number)
+            faults.add("duplicate id", path, message=message, line=number)
         else:
             names[wnid] = name.strip()
     if not names:
-        faults.add("empty file", path, "names no class")
+        faults.add("empty file", path, message="names no class")
     return dict(sorted(names.items()))
 
 
@@ -123,8 +123,8 @@ def _list_wnids(train: Path) -> tuple[list[str], list[str]]:
 def read_ilsvrc(
     folder: Path,
     split: str,
-    labels: Mapping[str, int],
     *,
+    labels: Mapping[str, int],
     annotation: Optional[Path],
     with_boxes: bool,
     faults: Faults = RAISE,
@@ -152,7 +152,9 @@ def read_ilsvrc(
     else:
         found = _read_list(annotation, labels, split == "train", faults)
     if not found:
-        faults.add("empty split", annotation or folder / split, "names no image")
+        faults.add(
+            "empty split", annotation or folder / split, message="names no image"
+        )
     by_id = {f"{split}/{path}": label for path, label in found.items()}
     return SplitMetadata(list(by_id), by_id)
 
@@ -169,14 +171,14 @@ def _scan_class_folders(
     present, others = _list_wnids(train)
     for name in others:
         message = f"Expected folders named as n01440764, but got {name!r}"
-        faults.add("unknown class", train, message)
+        faults.add("unknown class", train, message=message)
     unknown = [wnid for wnid in present if wnid not in labels]
     if unknown:
         message = (
             f"holds a folder {unknown[0]}, which is none of the {len(labels)} classes "
             f"that {SYNSET_MAPPING} names ({len(unknown)} such folders)"
         )
-        faults.add("unknown class", train, message)
+        faults.add("unknown class", train, message=message)
     missing = [wnid for wnid in labels if wnid not in set(present)]
     if missing:
         message = (
@@ -184,13 +186,13 @@ def _scan_class_folders(
             f"{SYNSET_MAPPING} names, such as {missing[0]}; for a set of fewer classes "
             "take the others out of that file, since their ranks in it are the labels"
         )
-        faults.add("missing class", train, message)
+        faults.add("missing class", train, message=message)
     images: dict[str, int] = {}
     for wnid in present:
         names = list_images(train / wnid, faults)
         if not names:
             message = f"holds no image ({', '.join(IMAGE_ENDINGS)})"
-            faults.add("empty class", train / wnid, message)
+            faults.add("empty class", train / wnid, message=message)
         if wnid in labels:
             images.update((f"{wnid}/{name}", labels[wnid]) for name in names)
     return images
@@ -211,7 +213,7 @@ def _read_list(
             if same_file_name(name) in images:
                 raise DataError(f"names image {name!r} again")
         except DataError as error:
-            faults.add("malformed line", path, f"{error}", line=number)
+            faults.add("malformed line", path, message=f"{error}", line=number)
         else:
             images[same_file_name(name)] = label
     return images
@@ -272,11 +274,11 @@ def _read_val(
             pairs[f"val/{name}"] = entry
         elif stem not in entries:
             message = f"has no entry for image {name!r}"
-            faults.add("missing line", annotation, message, image_id=stem)
+            faults.add("missing line", annotation, message=message, image_id=stem)
     for stem in entries:
         if names and stem not in names:
             message = f"describes {stem!r}, of which {folder / 'val'} holds no image"
-            faults.add("unknown id", annotation, message, image_id=stem)
+            faults.add("unknown id", annotation, message=message, image_id=stem)
     split = SplitMetadata(list(pairs), {i: e.label for i, e in pairs.items()})
     if with_boxes:
         split.image_sizes = {i: e.size for i, e in pairs.items() if e.size is not None}
@@ -294,7 +296,9 @@ def _add_boxes(
             try:
                 split.add_box(image_id, parse_numbers(texts, " ".join(_CORNERS)))
             except DataError as error:
-                faults.add("wrong box", where, f"{error}", image_id=image_id, line=line)
+                faults.add(
+                    "wrong box", where, message=f"{error}", image_id=image_id, line=line
+                )
 
 
 def _list_stems(folder: Path, faults: Faults) -> dict[str, str]:
@@ -304,13 +308,13 @@ def _list_stems(folder: Path, faults: Faults) -> dict[str, str]:
         stem = os.path.splitext(name)[0]
         if stem in stems:
             message = f"holds two files of one image, {stems[stem]!r} and {name!r}"
-            faults.add("duplicate image", folder, message)
+            faults.add("duplicate image", folder, message=message)
         stems.setdefault(stem, name)
     if not stems and folder.is_dir():
         message = "holds no image"
         if any(path.is_dir() for path in folder.iterdir()):
             message += ", but folders; expected the images themselves"
-        faults.add("wrong layout", folder, message)
+        faults.add("wrong layout", folder, message=message)
     return stems
 
 
@@ -329,22 +333,24 @@ def _read_solution(
                 "Expected '<image>,<wnid> <x0> <y0> <x1> <y1>' with wnid and box "
                 f"repeated for each box, but got {line!r}"
             )
-            faults.add("malformed line", path, message, line=number)
+            faults.add("malformed line", path, message=message, line=number)
         elif image in found:
             message = f"describes image {image!r} again"
-            faults.add("duplicate id", path, message, line=number)
+            faults.add("duplicate id", path, message=message, line=number)
         else:
             found[image] = None
             try:
                 label = _common_label(fields[::5], labels)
             except DataError as error:
                 message = f"{error}"
-                faults.add("wrong class", path, message, image_id=image, line=number)
+                faults.add(
+                    "wrong class", path, message=message, image_id=image, line=number
+                )
                 continue
             boxes = [fields[k : k + 4] for k in range(1, len(fields), 5)]
             found[image] = Annotation(path, number, label, boxes)
     if not found and path.is_file():
-        faults.add("empty file", path, "describes no image")
+        faults.add("empty file", path, message="describes no image")
     return found
 
 
@@ -374,7 +380,7 @@ def _read_xml_folder(
         try:
             found[path.stem] = _read_xml(path, labels)
         except (DataError, ElementTree.ParseError, OSError) as error:
-            faults.add("wrong annotation", path, f"{error}", image_id=path.stem)
+            faults.add("wrong annotation", path, message=f"{error}", image_id=path.stem)
     return found
 
 

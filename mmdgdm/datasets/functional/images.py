@@ -30,7 +30,7 @@ def list_images(folder: Path, faults: Faults = RAISE) -> list[str]:
     try:
         names = sorted(path.name for path in folder.iterdir() if not is_hidden(path))
     except OSError as error:
-        faults.add("missing folder", folder, f"is no readable folder ({error})")
+        faults.add("missing folder", folder, message=f"is no readable folder ({error})")
         return []
     return [name for name in names if name.lower().endswith(IMAGE_ENDINGS)]
 
@@ -93,7 +93,7 @@ class Images:
             if size is not None:
                 sizes[image_id] = size
             elif problem is not None and str(path) in new:
-                faults.add(problem[0], path, problem[1], image_id=image_id)
+                faults.add(problem[0], path, message=problem[1], image_id=image_id)
         return sizes
 
     def _run(self, paths: list[str], read: Reader) -> Iterator[ImageFacts]:

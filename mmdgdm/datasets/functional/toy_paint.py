@@ -156,12 +156,12 @@ def transform(points: np.ndarray, frame: np.ndarray) -> np.ndarray:
     return points @ frame[:, :2].T + frame[:, 2]
 
 
-def fill(canvas: np.ndarray, polygon: np.ndarray, colour: Colour) -> None:
+def fill(canvas: np.ndarray, polygon: np.ndarray, *, colour: Colour) -> None:
     """Fill a polygon with a colour (BGR); single-channel canvases take its first."""
     cv2.fillPoly(canvas, [np.rint(polygon).astype(np.int32)], colour)
 
 
-def paint_ground(rng: Generator, label: int, side: int) -> np.ndarray:
+def paint_ground(rng: Generator, label: int, *, side: int) -> np.ndarray:
     """Paint the background of a class: a vertical gradient, soft blotches, strokes.
 
     Returns:
@@ -194,7 +194,7 @@ def paint_ground(rng: Generator, label: int, side: int) -> np.ndarray:
     return canvas
 
 
-def paint_clutter(rng: Generator, canvas: np.ndarray, count: int) -> None:
+def paint_clutter(rng: Generator, canvas: np.ndarray, *, count: int) -> None:
     """Paint small dull things (pebbles, leaves, twigs) that belong to no class."""
     side = canvas.shape[0]
     draws = rng.random((count, 8))
@@ -209,10 +209,12 @@ def paint_clutter(rng: Generator, canvas: np.ndarray, count: int) -> None:
     outlines += draws[:, None, 3:5] * side
     for outline, (hue, saturation, value) in zip(outlines, draws[:, 5:].tolist()):
         colour = (15 + 115 * hue, 0.4 * saturation, 0.2 + 0.6 * value)
-        fill(canvas, outline, bgr(colour))
+        fill(canvas, outline, colour=bgr(colour))
 
 
-def paint_body(rng: Generator, canvas: np.ndarray, figure: Figure, body: Body) -> None:
+def paint_body(
+    rng: Generator, canvas: np.ndarray, *, figure: Figure, body: Body
+) -> None:
     """Paint tail, legs and the textured body of a figure."""
     hue, saturation, value = body.colour
     colour = (
@@ -223,7 +225,7 @@ def paint_body(rng: Generator, canvas: np.ndarray, figure: Figure, body: Body) -
     base, dark = bgr(colour), bgr((colour[0], colour[1] + 0.05, 0.55 * colour[2]))
     light = bgr((colour[0], 0.45 * colour[1], 1.35 * colour[2]))
     for limb in figure.limbs:
-        fill(canvas, limb, dark)
+        fill(canvas, limb, colour=dark)
     x, y, w, h = cv2.boundingRect(np.rint(figure.body).astype(np.int32))
     x, y = max(x, 0), max(y, 0)
     frame = figure.body_frame - np.array([[0, 0, x], [0, 0, y]])
@@ -232,7 +234,7 @@ def paint_body(rng: Generator, canvas: np.ndarray, figure: Figure, body: Body) -
     marks = light if body.texture in ("belly", "rings", "spots") else dark
     _paint_texture(rng, skin, frame, body.texture, marks)
     inside = np.zeros((h, w), np.uint8)
-    fill(inside, figure.body - (x, y), (255, 255, 255))
+    fill(inside, figure.body - (x, y), colour=(255, 255, 255))
     region = canvas[y : y + h, x : x + w]
     inside = inside[: region.shape[0], : region.shape[1]]
     cv2.copyTo(skin[: region.shape[0], : region.shape[1]], inside, region)
@@ -265,7 +267,7 @@ def _paint_texture(
         cv2.polylines(skin, [line], False, colour, width)
     if texture == "belly":
         low = np.array([(-1.2, 0.08), (1.2, 0.08), (1.2, 1), (-1.2, 1)])
-        fill(skin, transform(low, frame), colour)
+        fill(skin, transform(low, frame), colour=colour)
     elif texture == "rings":
         centre = np.rint(transform(np.zeros((1, 2)), frame)[0]).astype(int).tolist()
         for radius in (0.16, 0.46, 0.76):
@@ -280,14 +282,16 @@ def _paint_texture(
             cv2.circle(skin, spot, radius, colour, -1)
 
 
-def paint_head(rng: Generator, canvas: np.ndarray, figure: Figure, label: int) -> None:
+def paint_head(
+    rng: Generator, canvas: np.ndarray, *, figure: Figure, label: int
+) -> None:
     """Paint the head of a class: its hue, its band, an eye."""
     _, band = BANDS[label // HUES]
     hue = HEADS[label % len(HEADS)].hue + rng.uniform(-6, 6)
-    fill(canvas, figure.head, bgr((hue, 0.95, rng.uniform(0.8, 0.95))))
+    fill(canvas, figure.head, colour=bgr((hue, 0.95, rng.uniform(0.8, 0.95))))
     if band is not None:
         strip = np.array([(-0.6, -0.75), (-0.1, -0.85), (-0.1, 0.85), (-0.6, 0.75)])
-        fill(canvas, transform(strip, figure.head_frame), bgr((0, 0, band)))
+        fill(canvas, transform(strip, figure.head_frame), colour=bgr((0, 0, band)))
     unit = float(np.hypot(*figure.head_frame[:, 0]))
     eye = np.rint(transform(np.array([(0.25, -0.28)]), figure.head_frame)[0])
     centre = eye.astype(int).tolist()

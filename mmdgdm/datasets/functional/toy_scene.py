@@ -185,7 +185,7 @@ def mask_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     return x, y, min(x + w, width - 1), min(y + h, height - 1)
 
 
-def draw_scene(rng: Generator, label: int, spec: ToySpec) -> Scene:
+def draw_scene(rng: Generator, label: int, *, spec: ToySpec) -> Scene:
     """Draw one image of a class.
 
     Args:
@@ -201,7 +201,7 @@ def draw_scene(rng: Generator, label: int, spec: ToySpec) -> Scene:
         ConfigError: If ``label`` is no class, or the ranges cannot be met.
 
     Example:
-        >>> scene = draw_scene(np.random.default_rng(0), 3, ToySpec())
+        >>> scene = draw_scene(np.random.default_rng(0), 3, spec=ToySpec())
         >>> scene.image.shape, scene.mask.max()
         ((64, 64, 3), np.uint8(1))
     """
@@ -221,11 +221,13 @@ def draw_scene(rng: Generator, label: int, spec: ToySpec) -> Scene:
     body = body_style(body_label)
     figure, mask, part_mask = _draw_masked_figure(rng, label, body, spec)
 
-    canvas = paint_ground(rng, background_label, spec.image_size * spec.supersampling)
+    canvas = paint_ground(
+        rng, background_label, side=spec.image_size * spec.supersampling
+    )
     low, high = spec.clutter
-    paint_clutter(rng, canvas, int(rng.integers(low, high + 1)))
-    paint_body(rng, canvas, figure, body)
-    paint_head(rng, canvas, figure, label)
+    paint_clutter(rng, canvas, count=int(rng.integers(low, high + 1)))
+    paint_body(rng, canvas, figure=figure, body=body)
+    paint_head(rng, canvas, figure=figure, label=label)
     image = _expose(rng, _reduce(canvas, spec), spec)
     return Scene(image, mask, part_mask, mask_box(mask), body_label, background_label)
 
@@ -258,7 +260,7 @@ def _rasterize(polygons: Iterable[np.ndarray], spec: ToySpec) -> np.ndarray:
     side = spec.image_size * spec.supersampling
     canvas = np.zeros((side, side), np.uint8)
     for polygon in polygons:
-        fill(canvas, polygon, (255, 255, 255))
+        fill(canvas, polygon, colour=(255, 255, 255))
     return (_reduce(canvas, spec) >= 128).astype(np.uint8)
 
 

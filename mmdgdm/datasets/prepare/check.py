@@ -44,7 +44,7 @@ class Check:
         paths: Path of each image by id, by split.
     """
 
-    def __init__(self, dataset: str, root: Path, images: Images) -> None:
+    def __init__(self, dataset: str, root: Path, *, images: Images) -> None:
         self.root = root
         self.images = images
         self.report = Report(dataset, str(root))
@@ -52,7 +52,7 @@ class Check:
         self.paths: dict[str, dict[str, Path]] = {}
         self._sources = SOURCES[dataset]
 
-    def add_split(self, name: str, split: SplitMetadata, folder: Path) -> None:
+    def add_split(self, name: str, split: SplitMetadata, *, folder: Path) -> None:
         """Open the images of a split and compare their sizes with the stated ones."""
         paths = {image_id: folder / image_id for image_id in split.image_ids}
         sizes = self.images.read_sizes(paths, self.report)
@@ -64,7 +64,7 @@ class Check:
                     f"{stated[0]} x {stated[1]}"
                 )
                 self.report.add(
-                    "wrong size", paths[image_id], message, image_id=image_id
+                    "wrong size", paths[image_id], message=message, image_id=image_id
                 )
         if split.clipped:
             self.report.notes.append(
@@ -81,6 +81,7 @@ class Check:
         self,
         name: str,
         folders: Iterable[Path],
+        *,
         image_folders: Sequence[Path],
         num_classes: Optional[int] = None,
         with_boxes: bool = True,
@@ -92,13 +93,13 @@ class Check:
         split = read_split(
             folder, num_classes, with_boxes=with_boxes, faults=self.report
         )
-        self.add_split(name, split, _find_root(split.image_ids, image_folders))
+        self.add_split(name, split, folder=_find_root(split.image_ids, image_folders))
         return split
 
     def tell_missing(self, part: str, where: Path) -> None:
         """Report a part that is missing, and where it comes from."""
         message = f"there is no part {part!r}; get {self._sources[part]}"
-        self.report.add("missing part", where, message)
+        self.report.add("missing part", where, message=message)
 
     def note_missing_val(self) -> None:
         """Note that there is no val split."""
@@ -107,14 +108,14 @@ class Check:
             f"{self._sources['val metadata']}"
         )
 
-    def compare_counts(self, split: str, what: str, number: int) -> None:
+    def compare_counts(self, split: str, what: str, *, number: int) -> None:
         """Compare a number of the real set with the published one."""
         wanted = PUBLISHED[self.report.dataset][
             "classes" if what == "classes" else split
         ]
         if number != wanted:
             message = f"Expected {wanted:,} {what} of {split}, but got {number:,}"
-            self.report.add("wrong count", self.root, message)
+            self.report.add("wrong count", self.root, message=message)
 
     def check_overlap(self) -> None:
         """Report files that two splits share, and note those of the same content."""
@@ -126,7 +127,9 @@ class Check:
                 other = owner.setdefault(path, split)
                 if other != split:
                     message = f"is in {other} and in {split}"
-                    self.report.add("image in two splits", path, message, image_id=name)
+                    self.report.add(
+                        "image in two splits", path, message=message, image_id=name
+                    )
                     continue
                 facts = self.images.facts.get(str(path))
                 if facts is None or facts.digest is None:
@@ -141,12 +144,12 @@ class Check:
             )
 
 
-def check_data(dataset: str, root: Path, images: Images) -> Check:
+def check_data(dataset: str, root: Path, *, images: Images) -> Check:
     """Check a data set of one of the kinds of :data:`CHECKS`.
 
     The root is the folder that the data sets themselves take, or the one that holds it.
     """
-    check = Check(dataset, root, images)
+    check = Check(dataset, root, images=images)
     CHECKS[dataset](check)
     check.check_overlap()
     return check
@@ -167,7 +170,7 @@ def _check_cub(check: Check) -> None:
     classes = cub.read_classes(raw, report)
     splits = cub.read_cub(raw, len(classes), faults=report, images=check.images)
     for name, split in splits.items():
-        check.add_split(name, split, raw / "images")
+        check.add_split(name, split, folder=raw / "images")
         report.counts[name]["classes"] = len(classes)
     _note_extra_files(check, raw)
     base = root if raw != root else raw.parent
@@ -175,7 +178,13 @@ def _check_cub(check: Check) -> None:
     for name in ("train", "val", "test"):
         folders = [f / name for f in (base / "metadata" / "CUB", base / "metadata")]
         key = name if name == "val" else f"metadata of {name}"
-        check.add_metadata(key, folders, roots, len(classes) or None, name != "train")
+        check.add_metadata(
+            key,
+            folders,
+            image_folders=roots,
+            num_classes=len(classes) or None,
+            with_boxes=name != "train",
+        )
         if name != "val":  # The images are those of the raw layout.
             check.paths.pop(key, None)
     if "val" not in check.splits and (base / "CUBV2").is_dir():
@@ -184,8 +193,8 @@ def _check_cub(check: Check) -> None:
         check.note_missing_val()
     if _FIRST_CUB_CLASS in classes:
         for name in sorted(check.paths):
-            check.compare_counts(name, "images", len(check.paths[name]))
-        check.compare_counts("the set", "classes", len(classes))
+            check.compare_counts(name, "images", number=len(check.paths[name]))
+        check.compare_counts("the set", "classes", number=len(classes))
 
 
 def _note_extra_files(check: Check, raw: Path) -> None:
@@ -213,9 +222,14 @@ def _check_ilsvrc(check: Check) -> None:
         check.tell_missing("train images", root / "train")
     elif labels:
         split = ilsvrc.read_ilsvrc(
-            train, "train", labels, annotation=None, with_boxes=False, faults=report
+            train,
+            "train",
+            labels=labels,
+            annotation=None,
+            with_boxes=False,
+            faults=report,
         )
-        check.add_split("train", split, train)
+        check.add_split("train", split, folder=train)
         report.counts["train"]["classes"] = len(labels)
     if val is None:
         check.tell_missing("test images", root / "val")
@@ -224,7 +238,7 @@ def _check_ilsvrc(check: Check) -> None:
     _check_ilsvrc_val(check, data, len(labels))
     if len(labels) == PUBLISHED["ilsvrc"]["classes"]:
         for name, paths in check.paths.items():
-            check.compare_counts(name, "images", len(paths))
+            check.compare_counts(name, "images", number=len(paths))
 
 
 def _metadata_folders(root: Path, split: str) -> list[Path]:
@@ -241,17 +255,19 @@ def _check_ilsvrc_test(
         split = ilsvrc.read_ilsvrc(
             val,
             "val",
-            labels,
+            labels=labels,
             annotation=annotation,
             with_boxes=True,
             faults=check.report,
             images=check.images,
         )
-        check.add_split("test", split, val)
+        check.add_split("test", split, folder=val)
     folders = _metadata_folders(check.root, "test")
     name = "metadata of test" if annotation is not None else "test"
     roots = [data, check.root, check.root.parent]
-    found = check.add_metadata(name, folders, roots, len(labels) or None)
+    found = check.add_metadata(
+        name, folders, image_folders=roots, num_classes=len(labels) or None
+    )
     if annotation is None and found is None:
         check.tell_missing("test boxes", check.root)
     elif annotation is not None:
@@ -275,9 +291,14 @@ def _check_ilsvrc_val(check: Check, data: Path, num_classes: int) -> None:
             "the files bear hashes for names, as in newer archives, and the metadata "
             "numbers; rename them by metadata/ILSVRC/val/mapping.txt of the benchmark"
         )
-        check.report.add("wrong layout", folder, message)
+        check.report.add("wrong layout", folder, message=message)
     else:
-        check.add_metadata("val", metadata, [*roots, folder], num_classes or None)
+        check.add_metadata(
+            "val",
+            metadata,
+            image_folders=[*roots, folder],
+            num_classes=num_classes or None,
+        )
 
 
 def _is_renamed(metadata: Path, folder: Path, roots: Sequence[Path]) -> bool:
@@ -297,7 +318,7 @@ def _check_open_images(check: Check) -> None:
     for name in ("train", "val", "test"):
         folders = [base / name for base in bases]
         split = check.add_metadata(
-            name, folders, image_roots, with_boxes=name != "train"
+            name, folders, image_folders=image_roots, with_boxes=name != "train"
         )
         if split is None and name == "train":
             source = SOURCES["openimages"]["metadata"]
@@ -328,14 +349,18 @@ def _check_masks(
         for text, (_, _, problem) in facts.items():
             if problem is not None:
                 kind = problem[0].replace("image", "mask")
-                check.report.add(kind, root / text, problem[1], image_id=image_id)
+                check.report.add(
+                    kind, root / text, message=problem[1], image_id=image_id
+                )
         # The image itself may be of another size: its pixels are resized.
         sizes = {fact.size for fact in facts.values() if fact.size is not None}
         if len(sizes) > 1:
             found = first_names(sorted(f"{w} x {h}" for w, h in sizes))
             message = f"the masks of the image differ in size: {found}"
             where = root / row[0]
-            check.report.add("mask of wrong size", where, message, image_id=image_id)
+            check.report.add(
+                "mask of wrong size", where, message=message, image_id=image_id
+            )
 
 
 def _check_open_images_classes(check: Check) -> None:
@@ -347,12 +372,12 @@ def _check_open_images_classes(check: Check) -> None:
         if len(found) < total:
             lacking = min(set(range(total)) - found)
             message = f"{name} has no image of class {lacking} of 0 to {total - 1}"
-            check.report.add("missing class", check.root, message)
+            check.report.add("missing class", check.root, message=message)
     ids = (i for paths in check.paths.values() for i in paths)
     if any(_KNOWN_OPEN_IMAGES_CLASS in image_id for image_id in ids):
         for name, found in labels.items():
-            check.compare_counts(name, "images", len(check.paths[name]))
-            check.compare_counts(name, "classes", len(found))
+            check.compare_counts(name, "images", number=len(check.paths[name]))
+            check.compare_counts(name, "classes", number=len(found))
 
 
 #: The check of each kind of data set.

@@ -54,7 +54,7 @@ def prepare_data(
         DataError: If the root is no folder, an archive is broken, or a folder exists
             already or cannot be written.
     """
-    check_choice("dataset", dataset, CHECKS)
+    check_choice("dataset", dataset, choices=CHECKS)
     check_positive_int("workers", workers)
     if metadata is not None:  # Refuse what cannot work before the long work begins.
         if dataset == "openimages":
@@ -71,7 +71,9 @@ def prepare_data(
         )
     if not folder.is_dir():
         raise DataError(f"Expected `root` to be a folder, but got {root}.")
-    check = check_data(dataset, folder, Images(quick, workers, progress=progress))
+    check = check_data(
+        dataset, folder, images=Images(quick, workers, progress=progress)
+    )
     report = check.report
     report.notes[:0] = notes
     if metadata is not None and report.complete:
@@ -89,6 +91,11 @@ def _write(check: Check, out: Path, overwrite: bool) -> str:
     with new_folder(out, overwrite) as part:
         for name in ("train", "test"):
             split = check.splits[name]
-            write_split(part / name, split.labels, split.image_sizes, split.boxes)
+            write_split(
+                part / name,
+                split.labels,
+                image_sizes=split.image_sizes,
+                boxes=split.boxes,
+            )
             numbers.append(f"{len(split.labels):,} images of {name}")
     return f"{', '.join(numbers)} were written to {out}"

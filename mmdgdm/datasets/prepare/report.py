@@ -53,7 +53,7 @@ def format_report(report: Report, shown: int = 10) -> str:
     Example:
         >>> report = Report('cub', 'data')
         >>> for number in range(3):
-        ...     report.add('bad box', 'boxes.txt', 'of size 0', line=number + 1)
+        ...     report.add('bad box', 'boxes.txt', message='of size 0', line=number + 1)
         >>> print(format_report(report, shown=1))
         cub in data: 3 problems
         bad box (3):

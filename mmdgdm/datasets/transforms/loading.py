@@ -71,9 +71,9 @@ class LoadWSOLImage(BaseTransform):
         backend_args: Optional[dict] = None,
     ) -> None:
         self.to_float32 = to_float32
-        self.color_type = check_choice("color_type", color_type, _COLOR_TYPES)
+        self.color_type = check_choice("color_type", color_type, choices=_COLOR_TYPES)
         self.imdecode_backend = check_choice(
-            "imdecode_backend", imdecode_backend, DECODERS
+            "imdecode_backend", imdecode_backend, choices=DECODERS
         )
         self.backend_args = backend_args
 

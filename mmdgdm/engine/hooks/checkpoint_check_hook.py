@@ -33,7 +33,9 @@ def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     }
 
 
-def check_weights(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
+def check_weights(
+    model: nn.Module, checkpoint: Mapping[str, Any], *, source: str
+) -> None:
     """Check that a checkpoint holds every weight of a model, in its shape.
 
     The weights are loaded on the way, so that models which convert older files
@@ -93,7 +95,7 @@ class CheckpointCheckHook(Hook):
     # Before EMAHook, which loads the same weights into its own copy.
     priority = "VERY_HIGH"
 
-    def __init__(self, source: str, strict: bool, resume: bool = False) -> None:
+    def __init__(self, source: str, strict: bool, *, resume: bool = False) -> None:
         self.source = source
         self.strict = strict
         self.resume = resume
@@ -108,7 +110,7 @@ class CheckpointCheckHook(Hook):
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         if self.strict:
-            check_weights(model, checkpoint, self.source)
+            check_weights(model, checkpoint, source=self.source)
             if self.resume:
                 self._explain_resume(runner, checkpoint)
             return
@@ -130,7 +132,7 @@ class CheckpointCheckHook(Hook):
 
     def _explain_resume(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Say in the log what the checkpoint decides and what the config does."""
-        kept = check_resume(runner, checkpoint, self.source)
+        kept = check_resume(runner, checkpoint, source=self.source)
         meta = checkpoint["meta"]
         # mmengine would execute this text, which some versions of it have written.
         meta.pop("config", None)

@@ -109,7 +109,7 @@ class ScoremapDumpHook(Hook):
         label = get_gt_label(sample)
         image_id = get_field(sample, "image_id")
         scoremap = get_scoremap(sample, label, cam_target=self._cam_target)
-        write_scoremap(self.out_dir, image_id, normalize_scoremap(scoremap))
+        write_scoremap(self.out_dir, image_id, scores=normalize_scoremap(scoremap))
         boxes = sample.get("gt_bboxes")
         height, width = get_field(sample, "ori_shape")[:2]
         return {
@@ -139,7 +139,7 @@ class ScoremapDumpHook(Hook):
             write_split(
                 self.out_dir / "metadata",
                 {k: fact["label"] for k, fact in facts.items()},
-                {k: fact["image_size"] for k, fact in facts.items()},
-                {k: fact["boxes"] for k, fact in facts.items()},
+                image_sizes={k: fact["image_size"] for k, fact in facts.items()},
+                boxes={k: fact["boxes"] for k, fact in facts.items()},
             )
         runner.logger.info(f"Wrote {len(facts)} score maps to {self.out_dir}.")

@@ -124,7 +124,9 @@ class WSOLVisualizationHook(Hook):
         classes = (runner.test_dataloader.dataset.metainfo or {}).get("classes")
         panels, entries = [], []
         for index, (image, sample) in sorted(shots.items()):
-            panel, iou = visualizer.draw_localization(image, sample, threshold, classes)
+            panel, iou = visualizer.draw_localization(
+                image, sample, threshold=threshold, classes=classes
+            )
             panels.append(panel)
             image_id = sample.get("image_id")
             stem = re.sub(r"[^A-Za-z0-9._-]+", "-", str(image_id).rsplit(".", 1)[0])

@@ -100,7 +100,7 @@ def load_config(path: Union[str, Path]) -> Config:
         ) from error
 
 
-def check_keys(cfg: Config, keys: Iterable[str], use: str = "") -> None:
+def check_keys(cfg: Config, keys: Iterable[str], *, use: str = "") -> None:
     """Check that a config sets some keys.
 
     Args:

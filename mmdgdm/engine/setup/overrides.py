@@ -28,7 +28,7 @@ _TEXT_KEYS = re.compile(
 )
 
 
-def read_option(key: str, text: str, current: Any = None) -> Any:
+def read_option(key: str, text: str, *, current: Any = None) -> Any:
     """The value that an option of the command line means.
 
     Text stays text in quotes, where the config has text, and where the last key
@@ -88,7 +88,7 @@ def merge_cfg_options(
     for key, value in values.items():
         _check_option(cfg, key)
         if isinstance(value, str):
-            values[key] = read_option(key, value, current.get(key))
+            values[key] = read_option(key, value, current=current.get(key))
     try:
         cfg.merge_from_dict(values)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
@@ -227,7 +227,7 @@ def use_val_split(cfg: Config) -> None:
         ConfigError: If the config has no validation set.
     """
     keys = ("val_dataloader", "val_evaluator", "val_cfg")
-    check_keys(cfg, keys, " for `--split val`")
+    check_keys(cfg, keys, use=" for `--split val`")
     cfg.test_dataloader = cfg.val_dataloader
     cfg.test_evaluator = cfg.val_evaluator
     # The class of the loop differs (ValLoop, TestLoop), its settings do not.

@@ -36,7 +36,7 @@ def rank_from_environment() -> int:
     return 0
 
 
-def set_launcher(cfg: Config, launcher: str, local_rank: int = 0) -> None:
+def set_launcher(cfg: Config, launcher: str, *, local_rank: int = 0) -> None:
     """Write the launcher into the config and check that it did start this process.
 
     Args:

@@ -19,7 +19,7 @@ _COUNTERS = frozenset(
 )
 
 
-def check_resume(runner: Runner, checkpoint: Mapping[str, Any], source: str) -> str:
+def check_resume(runner: Runner, checkpoint: Mapping[str, Any], *, source: str) -> str:
     """Compare the training state of a checkpoint with the optimizer and schedules.
 
     mmengine puts the saved state over the built one whatever the config says.

@@ -85,7 +85,7 @@ def _check_boxes(boxes: ArrayLike, name: str) -> NDArray[Any]:
 
 
 def scale_boxes(
-    boxes: ArrayLike, image_size: tuple[int, int], target_size: tuple[int, int]
+    boxes: ArrayLike, image_size: tuple[int, int], *, target_size: tuple[int, int]
 ) -> NDArray[np.int64]:
     r"""Move boxes from one image size to another.
 
@@ -105,7 +105,8 @@ def scale_boxes(
             side is not positive.
 
     Example:
-        >>> scale_boxes([[60, 27, 385, 331]], (500, 335), (224, 224)).tolist()
+        >>> boxes = [[60, 27, 385, 331]]
+        >>> scale_boxes(boxes, (500, 335), target_size=(224, 224)).tolist()
         [[26, 18, 172, 221]]
     """
     for name, size in (("image_size", image_size), ("target_size", target_size)):

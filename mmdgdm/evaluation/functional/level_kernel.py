@@ -445,6 +445,7 @@ def _rank_levels(quantized, targets, deltas, wanted):
 def rank_levels_compiled(
     quantized: NDArray[np.uint8],
     targets: NDArray[np.int64],
+    *,
     deltas: NDArray[np.float64],
     box_levels: NDArray[np.int64],
 ) -> LevelRanks:
@@ -460,7 +461,9 @@ def rank_levels_compiled(
         The ranks and boxes.
     """
     if not quantized.any():
-        return rank_levels_by_contours(quantized, targets, deltas, box_levels)
+        return rank_levels_by_contours(
+            quantized, targets, deltas=deltas, box_levels=box_levels
+        )
     wanted = np.zeros(NUM_LEVELS, dtype=np.bool_)
     wanted[box_levels] = True
     single, multi, boxes = _rank_levels(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Callable, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,20 +46,24 @@ class LevelRanks(NamedTuple):
     boxes: NDArray[np.int64]
 
 
-Ranker = Callable[
-    [
-        NDArray[np.uint8],
-        NDArray[np.int64],
-        NDArray[np.float64],
-        NDArray[np.int64],
-    ],
-    LevelRanks,
-]
+class Ranker(Protocol):
+    """A way to rank the levels of a map: :func:`rank_levels` says what is what."""
+
+    def __call__(
+        self,
+        quantized: NDArray[np.uint8],
+        targets: NDArray[np.int64],
+        *,
+        deltas: NDArray[np.float64],
+        box_levels: NDArray[np.int64],
+    ) -> LevelRanks:
+        """Rank the boxes of a map."""
 
 
 def rank_levels_by_contours(
     quantized: NDArray[np.uint8],
     targets: NDArray[np.int64],
+    *,
     deltas: NDArray[np.float64],
     box_levels: NDArray[np.int64],
 ) -> LevelRanks:
@@ -80,8 +84,12 @@ def rank_levels_by_contours(
 
     Example:
         >>> quantized = np.array([[0, 9, 9, 0, 5], [0, 9, 9, 0, 5]], dtype=np.uint8)
-        >>> target, deltas = np.array([[4, 0, 4, 1]]), np.array([0.5])
-        >>> ranks = rank_levels_by_contours(quantized, target, deltas, np.array([0]))
+        >>> ranks = rank_levels_by_contours(
+        ...     quantized,
+        ...     np.array([[4, 0, 4, 1]]),
+        ...     deltas=np.array([0.5]),
+        ...     box_levels=np.array([0]),
+        ... )
         >>> ranks.single[:9].tolist(), ranks.multi[:9].tolist(), ranks.boxes.tolist()
         ([0, 0, 0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0, 0], [[1, 0, 3, 1]])
     """
@@ -134,6 +142,7 @@ def _fastest() -> tuple[Ranker, str]:
 def rank_levels(
     quantized: NDArray[np.uint8],
     targets: NDArray[np.int64],
+    *,
     deltas: NDArray[np.float64],
     box_levels: NDArray[np.int64],
 ) -> LevelRanks:
@@ -148,7 +157,7 @@ def rank_levels(
     Returns:
         What :func:`rank_levels_by_contours` returns.
     """
-    return _fastest()[0](quantized, targets, deltas, box_levels)
+    return _fastest()[0](quantized, targets, deltas=deltas, box_levels=box_levels)
 
 
 def ranking_engine() -> str:

@@ -147,8 +147,8 @@ def level_hits(
     ranks = rank_levels(
         quantized,
         targets.astype(np.int64),
-        order,
-        threshold_levels(box_thresholds, maximum),
+        deltas=order,
+        box_levels=threshold_levels(box_thresholds, maximum),
     )
     # A rank counts the overlaps reached, so it exceeds the place of each of them.
     places = np.searchsorted(order, deltas)[:, None]
@@ -156,7 +156,7 @@ def level_hits(
 
 
 def hit_counts(
-    maxima: ArrayLike, hits: NDArray[np.bool_], thresholds: ArrayLike
+    maxima: ArrayLike, hits: NDArray[np.bool_], *, thresholds: ArrayLike
 ) -> NDArray[np.int64]:
     r"""Number of images that are localized, at each threshold.
 
@@ -179,7 +179,7 @@ def hit_counts(
     Example:
         >>> hits = np.zeros((2, 1, 256), dtype=bool)
         >>> hits[0, 0, :5] = True
-        >>> hit_counts([10, 255], hits, [0.0, 0.4, 0.5]).tolist()
+        >>> hit_counts([10, 255], hits, thresholds=[0.0, 0.4, 0.5]).tolist()
         [[1, 1, 0]]
     """
     tops = np.asarray(maxima)

@@ -87,7 +87,7 @@ def make_pixel_record(
         ConfigError: If thresholds are malformed.
     """
     counts = [
-        score_histograms(scores, mask, cuts)
+        score_histograms(scores, mask, thresholds=cuts)
         for cuts in _rows_of_cuts(thresholds, threshold)
     ]
     is_constant = np.array([scores.min() == scores.max()])

@@ -115,7 +115,7 @@ def resize_label_mask(
 
 
 def score_histograms(
-    scoremap: ArrayLike, mask: NDArray[np.uint8], thresholds: ArrayLike
+    scoremap: ArrayLike, mask: NDArray[np.uint8], *, thresholds: ArrayLike
 ) -> ScoreHistograms:
     """Count the scores of an image's object and background pixels.
 
@@ -133,7 +133,7 @@ def score_histograms(
 
     Example:
         >>> mask = np.array([[1, 0, 255]], dtype=np.uint8)
-        >>> both = score_histograms([[1.0, 0.5, 0.7]], mask, [0.0, 0.5])
+        >>> both = score_histograms([[1.0, 0.5, 0.7]], mask, thresholds=[0.0, 0.5])
         >>> both.positive.tolist(), both.negative.tolist()
         ([0, 0, 1, 0], [0, 1, 0, 0])
     """

@@ -224,7 +224,9 @@ def _curve(
     for start in range(0, len(table.maxima), _CHUNK):
         part = slice(start, start + _CHUNK)
         hits = np.unpackbits(bits[part], axis=1).view(np.bool_)
-        counts += hit_counts(table.maxima[part], hits[:, None], thresholds)[0]
+        counts += hit_counts(table.maxima[part], hits[:, None], thresholds=thresholds)[
+            0
+        ]
     # The benchmark's order of operations.
     return np.asarray(counts * 100.0 / len(table.maxima))
 

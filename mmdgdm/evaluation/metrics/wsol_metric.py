@@ -102,7 +102,9 @@ class WSOLMetric(RecordMetric):
         cam = get_scoremap(sample, label, cam_target=self.cam_target)
         height, width = get_field(sample, "ori_shape")[:2]
         boxes = scale_boxes(
-            get_array(sample, "gt_bboxes"), (int(width), int(height)), EVAL_SIZE
+            get_array(sample, "gt_bboxes"),
+            (int(width), int(height)),
+            target_size=EVAL_SIZE,
         )
         return make_box_record(
             quantize_scoremap(normalize_scoremap(cam)),

@@ -321,7 +321,7 @@ def _record(
         )
     return make_box_record(
         quantize_scoremap(scores),
-        scale_boxes(job.boxes, job.image_size, EVAL_SIZE),
+        scale_boxes(job.boxes, job.image_size, target_size=EVAL_SIZE),
         label=job.label,
         rank=job.rank,
         iou_thresholds=settings.iou_thresholds,

@@ -66,7 +66,7 @@ class SplitMetadata:
     masks: Optional[dict[str, list[tuple[str, str]]]] = None
     clipped: list[str] = field(default_factory=list)
 
-    def add_box(self, image_id: str, box: tuple[float, ...], past: int = 0) -> None:
+    def add_box(self, image_id: str, box: tuple[float, ...], *, past: int = 0) -> None:
         """Add a box, clipped to its image where the size is known.
 
         Args:
@@ -129,12 +129,14 @@ def _read_ids(path: Path, faults: Faults) -> dict[str, None]:
         name = same_file_name(image_id)
         if image_id in ids or name in ids or name in odd:
             message = f"names image {image_id!r} again"
-            faults.add("duplicate id", path, message, image_id=image_id, line=number)
+            faults.add(
+                "duplicate id", path, message=message, image_id=image_id, line=number
+            )
         if name != image_id:
             odd.add(name)
         ids[image_id] = None
     if not ids and path.is_file():
-        faults.add("empty file", path, "names no image")
+        faults.add("empty file", path, message="names no image")
     return ids
 
 
@@ -155,23 +157,27 @@ def _read_rows(
             hint = "; where nothing is ignored, the line ends with a comma"
             message = f"Expected `{form}`, but got {text!r}"
             message += hint if form == _MASK_FORM else ""
-            faults.add("malformed line", path, message, line=number)
+            faults.add("malformed line", path, message=message, line=number)
         elif image_id in missing:
             missing.remove(image_id)
             yield number, image_id, values
         elif image_id not in ids:
             message = f"image {image_id!r} is not in {IMAGE_IDS}"
-            faults.add("unknown id", path, message, image_id=image_id, line=number)
+            faults.add(
+                "unknown id", path, message=message, image_id=image_id, line=number
+            )
         elif several:
             yield number, image_id, values
         else:
             message = f"image {image_id!r} comes again"
-            faults.add("duplicate id", path, message, image_id=image_id, line=number)
+            faults.add(
+                "duplicate id", path, message=message, image_id=image_id, line=number
+            )
     if missing and path.is_file():
         for image_id in ids:
             if image_id in missing:
                 message = f"has no line for image {image_id!r}"
-                faults.add("missing line", path, message, image_id=image_id)
+                faults.add("missing line", path, message=message, image_id=image_id)
 
 
 def _read_labels(
@@ -188,7 +194,11 @@ def _read_labels(
             bound = "" if num_classes is None else f" in [0, {num_classes - 1}]"
             message = f"Expected a label{bound} as an integer, but got {text!r}"
             faults.add(
-                "label out of range", path, message, image_id=image_id, line=number
+                "label out of range",
+                path,
+                message=message,
+                image_id=image_id,
+                line=number,
             )
         else:
             split.labels[image_id] = label
@@ -213,7 +223,9 @@ def _read_sizes(
             split.image_sizes[image_id] = (width, height)
         else:
             message = f"Expected width and height above 0, but got {','.join(texts)}"
-            faults.add("wrong size", path, message, image_id=image_id, line=number)
+            faults.add(
+                "wrong size", path, message=message, image_id=image_id, line=number
+            )
 
 
 def _read_localization(
@@ -225,12 +237,14 @@ def _read_localization(
         return
     if lines and not split.image_sizes and (path.with_name(IMAGE_SIZES)).is_file():
         message = f"gives no size, though {path.name} holds boxes"
-        faults.add("missing size", path.with_name(IMAGE_SIZES), message)
+        faults.add("missing size", path.with_name(IMAGE_SIZES), message=message)
     for number, image_id, texts in _read_rows(lines, path, _BOX_FORM, ids, faults):
         try:
             split.add_box(image_id, parse_numbers(texts, "x0 y0 x1 y1"))
         except DataError as error:
-            faults.add("wrong box", path, f"{error}", image_id=image_id, line=number)
+            faults.add(
+                "wrong box", path, message=f"{error}", image_id=image_id, line=number
+            )
 
 
 def _holds_masks(line: str, ids: Collection[str]) -> bool:
@@ -266,7 +280,9 @@ def _read_masks(
                 f"Expected `ignore_path` on the first line of image {image_id!r} only, "
                 f"but got {ignore!r} on a further one"
             )
-        faults.add("malformed line", path, problem, image_id=image_id, line=number)
+        faults.add(
+            "malformed line", path, message=problem, image_id=image_id, line=number
+        )
 
 
 def check_image_ids(image_ids: Iterable[str]) -> None:
@@ -286,6 +302,7 @@ def check_image_ids(image_ids: Iterable[str]) -> None:
 def write_split(
     folder: PathLike,
     labels: Mapping[str, int],
+    *,
     image_sizes: Mapping[str, tuple[int, int]],
     boxes: Mapping[str, Iterable[Iterable[float]]],
 ) -> None:

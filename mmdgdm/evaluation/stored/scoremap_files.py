@@ -144,7 +144,9 @@ def read_scoremap(path: PathLike) -> tuple[NDArray[np.float64], bool]:
     return normalize_scoremap(array), True
 
 
-def write_scoremap(root: PathLike, image_id: str, scores: NDArray[np.floating]) -> Path:
+def write_scoremap(
+    root: PathLike, image_id: str, *, scores: NDArray[np.floating]
+) -> Path:
     """Write a score map; a file that exists is replaced.
 
     Args:

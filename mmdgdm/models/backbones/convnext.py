@@ -86,13 +86,13 @@ class ConvNeXt(SizedBackbone, MMPretrainConvNeXt):
         **kwargs: Any,
     ) -> None:
         if not isinstance(arch, dict):
-            check_choice("arch", arch, self.arch_settings)
+            check_choice("arch", arch, choices=self.arch_settings)
         elif {len(arch.get(name, ())) for name in ("depths", "channels")} != {4}:
             raise ConfigError(
                 "Expected `arch` to hold `depths` and `channels` of four stages, but "
                 f"got {arch!r}."
             )
-        check_choice("output_stride", output_stride, (8, 16, 32))
+        check_choice("output_stride", output_stride, choices=(8, 16, 32))
         options = drop_agreed(
             kwargs,
             {

@@ -120,8 +120,8 @@ class EfficientNetLite(SizedBackbone, EfficientNet):
         norm_cfg: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        check_choice("arch", arch, self.arch_settings)
-        check_choice("output_stride", output_stride, (8, 16, 32))
+        check_choice("arch", arch, choices=self.arch_settings)
+        check_choice("output_stride", output_stride, choices=(8, 16, 32))
         # The parent looks its table up by the first letter of ``arch``.
         self.layer_settings = {"l": layer_settings(arch)}
         options = drop_agreed(kwargs, _DECIDED)

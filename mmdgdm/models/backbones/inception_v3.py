@@ -99,8 +99,8 @@ class InceptionV3(SizedBackbone, MMPretrainInceptionV3):
         norm_eval: bool = False,
         **kwargs: Any,
     ) -> None:
-        check_choice("output_stride", output_stride, (8, 16, 32))
-        check_choice("frozen_stages", frozen_stages, range(_LAST_STAGE + 1))
+        check_choice("output_stride", output_stride, choices=(8, 16, 32))
+        check_choice("frozen_stages", frozen_stages, choices=range(_LAST_STAGE + 1))
         indices = check_out_indices(out_indices, _LAST_STAGE + 1)
         options = drop_agreed(kwargs, _DECIDED)
         super().__init__(aux_logits=False, dropout=dropout, **options)

@@ -59,6 +59,6 @@ class MobileNetV2(SizedBackbone, MMPretrainMobileNetV2):
         out_indices: Sequence[int] = (7,),
         **kwargs: Any,
     ) -> None:
-        check_choice("output_stride", output_stride, (8, 16, 32))
+        check_choice("output_stride", output_stride, choices=(8, 16, 32))
         super().__init__(out_indices=check_out_indices(out_indices, 8), **kwargs)
         self._set_stride(output_stride, dilate)

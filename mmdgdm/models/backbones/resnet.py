@@ -37,8 +37,8 @@ class ResNetOutputStride(SizedBackbone):
         out_indices: Sequence[int] = (3,),
         **kwargs: Any,
     ) -> None:
-        check_choice("depth", depth, sorted(self.arch_settings))
-        check_choice("output_stride", output_stride, sorted(_STRIDES))
+        check_choice("depth", depth, choices=sorted(self.arch_settings))
+        check_choice("output_stride", output_stride, choices=sorted(_STRIDES))
         strides = _STRIDES[output_stride]
         # mmpretrain dilates the first block of a stage too, which is another network.
         is_dilated = dilate and output_stride < 32

@@ -98,8 +98,8 @@ class VGGGAP(SizedBackbone, VGG):
         out_indices: Sequence[int] = (_GAP_STAGE,),
         **kwargs: Any,
     ) -> None:
-        check_choice("depth", depth, sorted(self.arch_settings))
-        check_choice("output_stride", output_stride, (8, 16))
+        check_choice("depth", depth, choices=sorted(self.arch_settings))
+        check_choice("output_stride", output_stride, choices=(8, 16))
         options = drop_agreed(kwargs, _DECIDED)
         indices = check_out_indices(out_indices, _GAP_STAGE + 1)
         super().__init__(depth, out_indices=indices, with_last_pool=False, **options)

@@ -64,7 +64,7 @@ class BackgroundLoss(nn.Module):
         super().__init__()
         self.loss_weight = check_non_negative("loss_weight", loss_weight)
         self.bg_threshold = check_share("bg_threshold", bg_threshold, low_open=True)
-        self.bg_rule = check_choice("bg_rule", bg_rule, BACKGROUND_RULES)
+        self.bg_rule = check_choice("bg_rule", bg_rule, choices=BACKGROUND_RULES)
 
     def forward(self, maps: Tensor, feat: Tensor) -> Tensor:
         """Compute the loss.

@@ -68,12 +68,14 @@ class CAGD(AttentionDropout):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.keep_ratio = check_share("keep_ratio", keep_ratio)
-        self.scale = check_choice("scale", scale, ("plain", "expectation", "mean"))
+        self.scale = check_choice(
+            "scale", scale, choices=("plain", "expectation", "mean")
+        )
         # At probability 1 nothing survives that could carry the expectation.
         self.drop_prob = check_share(
             "drop_prob", drop_prob, high_open=scale == "expectation"
         )
-        self.attention = check_choice("attention", attention, ("mean", "se"))
+        self.attention = check_choice("attention", attention, choices=("mean", "se"))
         self.in_channels = in_channels
         if self.attention == "se":
             channels = check_positive_int("in_channels", in_channels)

@@ -104,7 +104,7 @@ class SAGD(AttentionDropout):
         )
         self.block_size = check_block_size("block_size", block_size)
         self.bg_threshold = check_share("bg_threshold", bg_threshold)
-        self.bg_rule = check_choice("bg_rule", bg_rule, BACKGROUND_RULES)
+        self.bg_rule = check_choice("bg_rule", bg_rule, choices=BACKGROUND_RULES)
         if bg_rule == "max" and self.bg_threshold >= self.drop_threshold:
             raise ConfigError(
                 "Expected `bg_threshold` to be below `drop_threshold` "
@@ -113,8 +113,8 @@ class SAGD(AttentionDropout):
             )
         self.erased_value = check_share("erased_value", erased_value, high_open=True)
         self.seed_prob = check_share("seed_prob", seed_prob, low_open=True)
-        self.draw = check_choice("draw", draw, ("batch", "sample"))
-        self.scale = check_choice("scale", scale, ("plain", "mean"))
+        self.draw = check_choice("draw", draw, choices=("batch", "sample"))
+        self.scale = check_choice("scale", scale, choices=("plain", "mean"))
         self.importance = bool(importance)
         self.detach = bool(detach)
 

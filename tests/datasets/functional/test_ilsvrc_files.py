@@ -49,7 +49,7 @@ def read(tmp_path: Path):
         for image in images:
             (tmp_path / "val" / image).touch()
         return read_ilsvrc(
-            tmp_path, split, LABELS, annotation=path, with_boxes=with_boxes
+            tmp_path, split, labels=LABELS, annotation=path, with_boxes=with_boxes
         )
 
     return read

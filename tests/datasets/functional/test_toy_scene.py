@@ -25,7 +25,7 @@ CLEAN = ToySpec(image_size=128, noise=0, brightness=(1, 1), supersampling=2)
 
 def draw(index: int, spec: ToySpec = SPEC) -> Scene:
     rng = np.random.default_rng((7, index))
-    return draw_scene(rng, index % spec.num_classes, spec)
+    return draw_scene(rng, index % spec.num_classes, spec=spec)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_share_of_images_whose_background_shows_the_class(scenes):
 def test_body_dials(dials, expected):
     spec = ToySpec(num_classes=4, image_size=32, supersampling=1, **dials)
     bodies = {
-        draw_scene(np.random.default_rng(i), 3, spec).body_label for i in range(60)
+        draw_scene(np.random.default_rng(i), 3, spec=spec).body_label for i in range(60)
     }
 
     assert bodies == expected
@@ -238,7 +238,7 @@ def test_edges_are_smooth():
 @pytest.mark.parametrize("label", [-1, 8])
 def test_label_out_of_range(label):
     with pytest.raises(ConfigError, match=rf"`label` to be within \[0, 7\].* {label}"):
-        draw_scene(np.random.default_rng(0), label, SPEC)
+        draw_scene(np.random.default_rng(0), label, spec=SPEC)
 
 
 def test_ranges_that_cannot_be_met():

@@ -57,7 +57,9 @@ def cub(tmp_path: Path) -> Path:
         draw(root / "CUBV2" / name, 100 + label)
     sizes = dict.fromkeys(labels, SIZE)
     boxes = {name: [(1, 2, 30, 20)] for name in labels}
-    write_split(root / "metadata" / "CUB" / "val", labels, sizes, boxes)
+    write_split(
+        root / "metadata" / "CUB" / "val", labels, image_sizes=sizes, boxes=boxes
+    )
     return root
 
 

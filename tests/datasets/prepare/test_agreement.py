@@ -403,6 +403,6 @@ def test_check_and_data_sets_agree(request, kind, change, good):
     root = request.getfixturevalue(fixtures[kind])
     moved = change(root)
     root = moved if isinstance(moved, Path) and moved.is_dir() else root
-    report = check_data(kind, root, Images(quick=False)).report
+    report = check_data(kind, root, images=Images(quick=False)).report
     assert report.complete is good, report.problems
     assert loads(kind, root) is good

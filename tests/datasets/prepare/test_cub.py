@@ -17,7 +17,7 @@ PATH = f"{RAW}/images/{IMAGE}"
 
 
 def check(root, quick=False):
-    return check_data("cub", root, Images(quick=quick)).report
+    return check_data("cub", root, images=Images(quick=quick)).report
 
 
 def edit(path, number, line=None):

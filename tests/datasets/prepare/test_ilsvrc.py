@@ -16,7 +16,7 @@ FIRST = "ILSVRC2012_val_00000001"
 
 
 def check(root):
-    return check_data("ilsvrc", root, Images(quick=False)).report
+    return check_data("ilsvrc", root, images=Images(quick=False)).report
 
 
 def test_a_sound_set_is_complete_and_written(ilsvrc, tmp_path):
@@ -98,7 +98,9 @@ def test_missing_parts_say_where_they_come_from(tmp_path):
 def test_images_of_val_that_bear_hashes_are_named(ilsvrc, draw_image):
     name = "val2/0/0.jpeg"
     folder = ilsvrc.parent / "metadata" / "ILSVRC" / "val"
-    write_split(folder, {name: 0}, {name: (40, 30)}, {name: [(1, 2, 9, 9)]})
+    write_split(
+        folder, {name: 0}, image_sizes={name: (40, 30)}, boxes={name: [(1, 2, 9, 9)]}
+    )
     draw_image(ilsvrc / name, 99)
     assert check(ilsvrc).complete
     (ilsvrc / name).rename(ilsvrc / "val2" / "0" / f"{'a' * 40}.jpeg")

@@ -12,7 +12,7 @@ VAL = "metadata/OpenImages/val"
 
 
 def check(root):
-    return check_data("openimages", root, Images(quick=False)).report
+    return check_data("openimages", root, images=Images(quick=False)).report
 
 
 def test_a_sound_set_is_complete(masked):

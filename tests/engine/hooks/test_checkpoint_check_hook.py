@@ -46,18 +46,18 @@ def _runner(model):
 @pytest.mark.parametrize("nested", [True, False])
 def test_checkpoint_of_the_same_model_passes(prefix, nested):
     state = {prefix + k: v for k, v in _Model().state_dict().items()}
-    check_weights(_Model(), {"state_dict": state} if nested else state, "a.pth")
+    check_weights(_Model(), {"state_dict": state} if nested else state, source="a.pth")
 
 
 def test_number_of_batches_may_be_missing():
     state = _Model().state_dict()
     del state["backbone.1.num_batches_tracked"]
-    check_weights(_Model(), state, "a.pth")
+    check_weights(_Model(), state, source="a.pth")
 
 
 def test_additional_weights_pass():
     state = {**_Model().state_dict(), "other": torch.zeros(1)}
-    check_weights(_Model(), state, "a.pth")
+    check_weights(_Model(), state, source="a.pth")
 
 
 def test_other_number_of_classes_names_key_shapes_and_setting():
@@ -67,27 +67,27 @@ def test_other_number_of_classes_names_key_shapes_and_setting():
         r"`model\.head\.num_classes` right\?"
     )
     with pytest.raises(CheckpointError, match=message):
-        check_weights(_Model(5), _Model(3).state_dict(), "a.pth")
+        check_weights(_Model(5), _Model(3).state_dict(), source="a.pth")
 
 
 def test_other_backbone_names_key_and_shapes():
     message = r"`backbone\.0\.weight`.*\(8, 2\).*\(4, 2\).*is it the config"
     with pytest.raises(CheckpointError, match=message):
-        check_weights(_Model(), _Model(width=8).state_dict(), "a.pth")
+        check_weights(_Model(), _Model(width=8).state_dict(), source="a.pth")
 
 
 def test_missing_head_is_named():
     state = {k: v for k, v in _Model().state_dict().items() if "head" not in k}
     message = r"no weights for `head\.fc\.weight`, and lacks 2 of the model's 9 entries"
     with pytest.raises(CheckpointError, match=message):
-        check_weights(_Model(), state, "a.pth")
+        check_weights(_Model(), state, source="a.pth")
 
 
 def test_what_a_model_converts_while_loading_is_not_missing():
     state = _Model().state_dict()
     for name in ("weight", "bias"):
         state[f"classifier.{name}"] = state.pop(f"head.fc.{name}")
-    check_weights(_Renaming(), state, "a.pth")
+    check_weights(_Renaming(), state, source="a.pth")
     assert "classifier.weight" in state  # the caller's dict is not changed
 
 

@@ -69,12 +69,12 @@ def test_paths_and_names_stay_text(key, text):
 
 @pytest.mark.parametrize("text", ["2024_01", "x,y", "1", "nan", "false"])
 def test_text_of_the_config_stays_text(text):
-    assert read_option("a.split", text, "train") == text
-    assert read_option("a.split", "None", "train") is None
+    assert read_option("a.split", text, current="train") == text
+    assert read_option("a.split", "None", current="train") is None
 
 
 def test_a_list_in_brackets_may_take_the_place_of_text():
-    assert read_option("a.save_best", "[x,y]", "auto") == ["x", "y"]
+    assert read_option("a.save_best", "[x,y]", current="auto") == ["x", "y"]
 
 
 def test_brackets_that_do_not_match_are_refused():

@@ -62,7 +62,7 @@ def test_launcher_none_needs_nothing():
 
 def test_local_rank_may_come_as_an_argument(monkeypatch):
     _set(monkeypatch, RANK="1", WORLD_SIZE="2")
-    set_launcher(Config(dict()), "pytorch", 1)
+    set_launcher(Config(dict()), "pytorch", local_rank=1)
     assert distributed.os.environ["LOCAL_RANK"] == "1"
 
 

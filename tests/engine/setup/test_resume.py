@@ -87,7 +87,7 @@ def _checkpoint(runner, steps=1, text=True):
 )
 def test_the_same_run_differs_in_nothing(settings):
     checkpoint = _checkpoint(_runner(**settings), steps=3)
-    assert check_resume(_runner(**settings), checkpoint, "a.pth") == ""
+    assert check_resume(_runner(**settings), checkpoint, source="a.pth") == ""
 
 
 @pytest.mark.parametrize(
@@ -104,18 +104,18 @@ def test_the_same_run_differs_in_nothing(settings):
 )
 def test_other_settings_are_kept_and_named(settings, kept):
     checkpoint = _checkpoint(_runner(), steps=3)
-    assert kept in check_resume(_runner(**settings), checkpoint, "a.pth")
+    assert kept in check_resume(_runner(**settings), checkpoint, source="a.pth")
 
 
 def test_rate_without_a_schedule_is_compared_too():
     checkpoint = _checkpoint(_runner(schedules=()))
-    kept = check_resume(_runner(schedules=(), lr=0.5), checkpoint, "a.pth")
+    kept = check_resume(_runner(schedules=(), lr=0.5), checkpoint, source="a.pth")
     assert kept == "lr of the optimizer 0.1 (config: 0.5)"
 
 
 def test_many_groups_are_told_in_short():
     checkpoint = _checkpoint(_runner(layers=3, groups=3))
-    kept = check_resume(_runner(layers=3, groups=3, lr=0.5), checkpoint, "a.pth")
+    kept = check_resume(_runner(layers=3, groups=3, lr=0.5), checkpoint, source="a.pth")
     assert kept == "lr of the optimizer 0.1 (config: 0.5) and 2 more"
 
 
@@ -140,39 +140,39 @@ def test_what_cannot_be_resumed_is_refused(settings, reason):
     checkpoint = _checkpoint(_runner())
     message = rf"a\.pth cannot be resumed: .*{reason}.*load_from=.* without `--resume`"
     with pytest.raises(CheckpointError, match=message):
-        check_resume(_runner(**settings), checkpoint, "a.pth")
+        check_resume(_runner(**settings), checkpoint, source="a.pth")
 
 
 def test_optimizers_of_the_same_settings_are_told_apart():
     checkpoint = _checkpoint(_runner("Adam"))
     with pytest.raises(CheckpointError, match=r"its optimizer is Adam, .* AdamW"):
-        check_resume(_runner("AdamW"), checkpoint, "a.pth")
+        check_resume(_runner("AdamW"), checkpoint, source="a.pth")
 
 
 def test_without_the_text_of_a_config_settings_tell_the_optimizer():
     checkpoint = _checkpoint(_runner(), text=False)
     with pytest.raises(CheckpointError, match="has the settings dampening, momentum"):
-        check_resume(_runner("AdamW"), checkpoint, "a.pth")
+        check_resume(_runner("AdamW"), checkpoint, source="a.pth")
 
 
 def test_a_setting_that_a_newer_torch_adds_is_no_difference():
     checkpoint = _checkpoint(_runner(), text=False)
     for group in checkpoint["optimizer"]["param_groups"]:
         del group["fused"]
-    assert check_resume(_runner(), checkpoint, "a.pth") == ""
+    assert check_resume(_runner(), checkpoint, source="a.pth") == ""
 
 
 def test_checkpoint_without_schedules_is_refused_where_the_config_has_some():
     checkpoint = _checkpoint(_runner(schedules=()))
     with pytest.raises(CheckpointError, match=r"settings of none, .* are StepLR"):
-        check_resume(_runner(), checkpoint, "a.pth")
+        check_resume(_runner(), checkpoint, source="a.pth")
 
 
 def test_other_names_of_optimizers_are_refused():
     checkpoint = _checkpoint(_runner(several=True))
     checkpoint["optimizer"]["b"] = checkpoint["optimizer"].pop("a")
     with pytest.raises(CheckpointError, match=r"optimizers are \['b'\].*\['a'\]"):
-        check_resume(_runner(several=True), checkpoint, "a.pth")
+        check_resume(_runner(several=True), checkpoint, source="a.pth")
 
 
 @pytest.mark.parametrize(
@@ -182,4 +182,4 @@ def test_weights_alone_cannot_be_resumed(changes):
     whole = _checkpoint(_runner())
     part = {k: v for k, v in {**whole, **changes}.items() if v is not None}
     with pytest.raises(CheckpointError, match=r"weights alone.*load_from"):
-        check_resume(_runner(), part, "a.pth")
+        check_resume(_runner(), part, source="a.pth")

@@ -88,7 +88,7 @@ def test_unsigned_boxes_do_not_wrap():
 
 def test_scaling_by_hand():
     # 60 * 224 / 500 = 26.88 and 331 * 224 / 335 = 221.3: truncated, not rounded.
-    scaled = scale_boxes([[60, 27, 385, 331]], (500, 335), (224, 224))
+    scaled = scale_boxes([[60, 27, 385, 331]], (500, 335), target_size=(224, 224))
     assert scaled.tolist() == [[26, 18, 172, 221]]
     assert scaled.dtype == np.int64
 
@@ -96,13 +96,13 @@ def test_scaling_by_hand():
 def test_scaling_multiplies_before_it_divides():
     # 61 * 224 / 112 is 122; 61 / 112 * 224 falls short of it in binary.
     assert 61 / 112 * 224 < 122
-    scaled = scale_boxes([[61, 0, 61, 0]], (112, 112), (224, 224))
+    scaled = scale_boxes([[61, 0, 61, 0]], (112, 112), target_size=(224, 224))
     assert scaled.tolist() == [[122, 0, 122, 0]]
 
 
 def test_scaling_takes_float32_boxes_as_they_are():
     boxes = np.array([[1, 2, 498, 373]], dtype=np.float32)
-    wide = scale_boxes(boxes, (500, 375), (224, 224))
+    wide = scale_boxes(boxes, (500, 375), target_size=(224, 224))
     assert wide.tolist() == [[0, 1, 223, 222]]
     assert boxes.dtype == np.float32
 
@@ -110,13 +110,15 @@ def test_scaling_takes_float32_boxes_as_they_are():
 @given(boxes_in_image())
 def test_scaling_matches_the_reference(reference, box_and_size):
     box, size = box_and_size
-    assert tuple(scale_boxes([box], size, (224, 224))[0]) == reference.scale(box, size)
+    assert tuple(
+        scale_boxes([box], size, target_size=(224, 224))[0]
+    ) == reference.scale(box, size)
 
 
 @given(boxes_in_image())
 def test_scaled_boxes_keep_the_convention(box_and_size):
     box, size = box_and_size
-    x0, y0, x1, y1 = scale_boxes([box], size, (224, 224))[0]
+    x0, y0, x1, y1 = scale_boxes([box], size, target_size=(224, 224))[0]
     assert 0 <= x0 <= x1 <= 223
     assert 0 <= y0 <= y1 <= 223
 
@@ -124,11 +126,11 @@ def test_scaled_boxes_keep_the_convention(box_and_size):
 @given(boxes_in_image())
 def test_scaling_to_the_same_size_changes_nothing(box_and_size):
     box, size = box_and_size
-    assert tuple(scale_boxes([box], size, size)[0]) == box
+    assert tuple(scale_boxes([box], size, target_size=size)[0]) == box
 
 
 def test_no_boxes_scale_to_no_boxes():
-    assert scale_boxes(np.zeros((0, 4)), (5, 5), (9, 9)).shape == (0, 4)
+    assert scale_boxes(np.zeros((0, 4)), (5, 5), target_size=(9, 9)).shape == (0, 4)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_malformed_boxes(boxes, match):
     with pytest.raises(DataError, match=match):
         box_iou(boxes, [[0, 0, 1, 1]])
     with pytest.raises(DataError, match=match):
-        scale_boxes(boxes, (10, 10), (224, 224))
+        scale_boxes(boxes, (10, 10), target_size=(224, 224))
 
 
 @pytest.mark.parametrize(
@@ -155,15 +157,15 @@ def test_malformed_boxes(boxes, match):
 )
 def test_boxes_outside_the_image(box):
     with pytest.raises(DataError, match=r"within the image.*\(10, 20\)"):
-        scale_boxes([(0, 0, 9, 19), box], (10, 20), (224, 224))
+        scale_boxes([(0, 0, 9, 19), box], (10, 20), target_size=(224, 224))
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, -1), (5,), (5, 5, 3)])
 def test_malformed_sizes(size):
     with pytest.raises(DataError, match="`image_size`"):
-        scale_boxes([[0, 0, 0, 0]], size, (224, 224))
+        scale_boxes([[0, 0, 0, 0]], size, target_size=(224, 224))
     with pytest.raises(DataError, match="`target_size`"):
-        scale_boxes([[0, 0, 0, 0]], (224, 224), size)
+        scale_boxes([[0, 0, 0, 0]], (224, 224), target_size=size)
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,12 @@ from .test_max_box_acc import KINDS, targets_near
 ALL_DELTAS = [(0.3, 0.5, 0.7), (0.05, 0.95), (1.0,), (0.1, 0.2, 0.4, 0.6, 0.8)]
 
 
-def compiled(*args):
+def compiled(quantized, targets, **settings):
     """The compiled way, where numba is installed."""
     pytest.importorskip("numba")
     from mmdgdm.evaluation.functional.level_kernel import rank_levels_compiled
 
-    return rank_levels_compiled(*args)
+    return rank_levels_compiled(quantized, targets, **settings)
 
 
 WAYS = [rank_levels_by_contours, compiled]
@@ -42,8 +42,9 @@ def check(way, quantized, targets, deltas, rng):
     targets = np.asarray(targets, dtype=np.int64)
     deltas = np.asarray(deltas)
     levels = rng.integers(0, max(int(quantized.max()), 1), 6)
-    got = way(quantized, targets, deltas, levels)
-    expected = rank_levels_by_contours(quantized, targets, deltas, levels)
+    asked = dict(deltas=deltas, box_levels=levels)
+    got = way(quantized, targets, **asked)
+    expected = rank_levels_by_contours(quantized, targets, **asked)
     assert np.array_equal(got.single, expected.single)
     assert np.array_equal(got.multi, expected.multi)
     assert np.array_equal(got.boxes, expected.boxes)
@@ -53,7 +54,8 @@ def check(way, quantized, targets, deltas, rng):
 def check_slowly(reference, way, quantized, targets, deltas):
     """Compare with the independent re-implementation, level by level."""
     levels = np.arange(max(int(quantized.max()), 1))
-    got = way(quantized, np.array(targets), np.array(deltas), levels)
+    asked = dict(deltas=np.array(deltas), box_levels=levels)
+    got = way(quantized, np.array(targets), **asked)
     assert not got.single[len(levels) :].any()
     assert not got.multi[len(levels) :].any()
     for level in levels.tolist():
@@ -164,7 +166,8 @@ import numpy as np
 from mmdgdm.evaluation.functional.level_ranks import rank_levels, ranking_engine
 quantized = np.zeros((9, 9), np.uint8)
 quantized[2:5, 2:5] = 3
-ranks = rank_levels(quantized, np.array([[2, 2, 5, 5]]), np.array([1.0]), np.array([0]))
+asked = dict(deltas=np.array([1.0]), box_levels=np.array([0]))
+ranks = rank_levels(quantized, np.array([[2, 2, 5, 5]]), **asked)
 assert ranks.single.sum() == ranks.multi.sum() == 3, ranks
 assert ranks.boxes.tolist() == [[2, 2, 5, 5]], ranks
 print(ranking_engine())
@@ -201,10 +204,10 @@ def test_the_fastest_way_is_taken_and_named(monkeypatch):
     assert ranking_engine() == f"compiled (numba {numba.__version__})"
     taken = []
     monkeypatch.setattr(
-        level_ranks, "_fastest", lambda: (lambda *a: taken.append(a), "")
+        level_ranks, "_fastest", lambda: (lambda *a, **k: taken.append((*a, k)), "")
     )
-    rank_levels(1, 2, 3, 4)
-    assert taken == [(1, 2, 3, 4)]
+    rank_levels(1, 2, deltas=3, box_levels=4)
+    assert taken == [(1, 2, dict(deltas=3, box_levels=4))]
 
 
 # By hand

@@ -129,7 +129,7 @@ def test_malformed_iou_thresholds(deltas):
 
 
 def hit_curves(maxima, hits, thresholds):
-    return hit_counts(maxima, hits, thresholds) * 100.0 / len(hits)
+    return hit_counts(maxima, hits, thresholds=thresholds) * 100.0 / len(hits)
 
 
 def hit_table(*rows):
@@ -185,8 +185,8 @@ def test_counts_of_parts_add_up():
     hits = rng.random((50, 3, 256)) < 0.4
     maxima = rng.choice([0, 9, 255], 50)
     cuts = make_thresholds(0.01)
-    parts = sum(hit_counts(maxima[i::7], hits[i::7], cuts) for i in range(7))
-    assert np.array_equal(parts, hit_counts(maxima, hits, cuts))
+    parts = sum(hit_counts(maxima[i::7], hits[i::7], thresholds=cuts) for i in range(7))
+    assert np.array_equal(parts, hit_counts(maxima, hits, thresholds=cuts))
 
 
 def test_boxes_at_asked_thresholds():
@@ -361,7 +361,7 @@ def test_a_map_of_the_real_box_itself_hits(shared_data, reference, split):
     step = len(metadata.image_ids) // 120
     for image_id in metadata.image_ids[::step]:
         size, boxes = metadata.image_sizes[image_id], metadata.boxes[image_id]
-        scaled = scale_boxes(boxes, size, EVAL_SIZE)
+        scaled = scale_boxes(boxes, size, target_size=EVAL_SIZE)
         assert [tuple(b) for b in scaled.tolist()] == [
             reference.scale(box, size) for box in boxes
         ]

@@ -42,7 +42,9 @@ def mask_of(text):
 
 def score(scores, mask, thresholds=None):
     cuts = make_thresholds() if thresholds is None else thresholds
-    return pxap(score_histograms(np.asarray(scores, dtype=float), mask, cuts))
+    return pxap(
+        score_histograms(np.asarray(scores, dtype=float), mask, thresholds=cuts)
+    )
 
 
 def by_numpy(scores, mask, thresholds):
@@ -80,14 +82,14 @@ def random_image(rng, thresholds):
 
 def test_histograms_by_hand():
     scores, mask = [[1.0, 0.75], [0.5, 0.0]], mask_of("#. #.")
-    found = score_histograms(scores, mask, [0.0, 0.25, 0.5, 0.75])
+    found = score_histograms(scores, mask, thresholds=[0.0, 0.25, 0.5, 0.75])
     assert_counts(found, [[0, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 0]])
-    found = score_histograms(scores, mask_of("?. #?"), [0.0, 0.5])
+    found = score_histograms(scores, mask_of("?. #?"), thresholds=[0.0, 0.5])
     assert_counts(found, [[0, 1, 0, 0], [0, 1, 0, 0]])
 
 
 def test_one_threshold():
-    found = score_histograms([[0.0, 0.999, 1.0]], mask_of("###"), [0.0])
+    found = score_histograms([[0.0, 0.999, 1.0]], mask_of("###"), thresholds=[0.0])
     assert_counts(found, [[2, 1, 0], [0, 0, 0]])
 
 
@@ -105,7 +107,7 @@ def test_scores_at_and_beside_every_edge(interval):
     for mask in (mask_of("#"), mask_of(".")):
         mask = np.repeat(mask, scores.size, axis=1)
         expected = by_numpy(scores, mask, cuts)
-        assert_counts(score_histograms(scores, mask, cuts), expected)
+        assert_counts(score_histograms(scores, mask, thresholds=cuts), expected)
 
 
 def test_even_thresholds_take_the_fast_way():
@@ -122,7 +124,7 @@ def test_large_maps_are_counted_whole():
         scores, mask = rng.random(shape), rng.choice([0, 1, 255], shape)
         mask = mask.astype(np.uint8)
         expected = by_numpy(scores, mask, cuts)
-        assert_counts(score_histograms(scores, mask, cuts), expected)
+        assert_counts(score_histograms(scores, mask, thresholds=cuts), expected)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -132,7 +134,7 @@ def test_varied_small_maps_match_the_slow_version(seed):
         interval = rng.choice([0.05, 0.07, 0.1, 0.25, 1 / 49, rng.uniform(0.05, 0.95)])
         cuts = make_thresholds(interval)
         images = [random_image(rng, cuts) for _ in range(rng.integers(1, 3))]
-        each = [score_histograms(*image, cuts) for image in images]
+        each = [score_histograms(*image, thresholds=cuts) for image in images]
         total = ScoreHistograms(*np.sum(each, axis=0))
         tables = [(scores.tolist(), mask.tolist()) for scores, mask in images]
         expected = slow.histograms(tables, cuts)
@@ -172,7 +174,9 @@ def test_any_rising_thresholds(inner, data):
         )
     )
     expected = slow.histograms([([scores], [mask])], cuts)
-    found = score_histograms([scores], np.array([mask], dtype=np.uint8), cuts)
+    found = score_histograms(
+        [scores], np.array([mask], dtype=np.uint8), thresholds=cuts
+    )
     assert_counts(found, expected)
 
 
@@ -185,13 +189,15 @@ def test_any_interval_and_type(interval, kind, data):
     scores = np.concatenate([rng.random(50), rng.choice(edges, 50)]).astype(kind)
     scores = scores.reshape(4, 25)
     mask = rng.choice([0, 1, 255], (4, 25)).astype(np.uint8)
-    assert_counts(score_histograms(scores, mask, cuts), by_numpy(scores, mask, cuts))
+    assert_counts(
+        score_histograms(scores, mask, thresholds=cuts), by_numpy(scores, mask, cuts)
+    )
 
 
 def test_scores_are_widened_before_they_are_counted():
     # float32(0.1) lies above the threshold 0.1, float32(0.7) below 0.7.
     scores = np.array([[0.1, 0.7]], dtype=np.float32)
-    found = score_histograms(scores, mask_of("##"), [0.0, 0.1, 0.7])
+    found = score_histograms(scores, mask_of("##"), thresholds=[0.0, 0.1, 0.7])
     assert found.positive.tolist() == [0, 2, 0, 0, 0]
 
 
@@ -199,14 +205,16 @@ def test_maps_need_not_be_contiguous():
     rng = np.random.default_rng(0)
     scores, mask = rng.random((9, 14)), rng.choice([0, 1], (9, 14)).astype(np.uint8)
     cuts = make_thresholds(0.1)
-    found = score_histograms(scores[::2, ::-3].T, mask[::2, ::-3].T, cuts)
-    expected = score_histograms(scores[::2, ::-3].copy(), mask[::2, ::-3].copy(), cuts)
+    found = score_histograms(scores[::2, ::-3].T, mask[::2, ::-3].T, thresholds=cuts)
+    expected = score_histograms(
+        scores[::2, ::-3].copy(), mask[::2, ::-3].copy(), thresholds=cuts
+    )
     assert_counts(found, [part.tolist() for part in expected])
 
 
 def test_arguments_are_not_changed():
     scores, mask = np.array([[0.2, 1.0]]), mask_of("#?")
-    score_histograms(scores, mask, [0.0, 0.5])
+    score_histograms(scores, mask, thresholds=[0.0, 0.5])
     assert (scores.tolist(), mask.tolist()) == ([[0.2, 1.0]], [[1, 255]])
 
 
@@ -264,19 +272,23 @@ def test_pixels_between_two_thresholds_are_not_told_apart():
 
 def test_histograms_of_several_images_add_up():
     cuts = [0.0, 0.5]
-    first = score_histograms([[1.0, 0.0]], mask_of("#."), cuts)
-    second = score_histograms([[0.0, 1.0]], mask_of("#."), cuts)
+    first = score_histograms([[1.0, 0.0]], mask_of("#."), thresholds=cuts)
+    second = score_histograms([[0.0, 1.0]], mask_of("#."), thresholds=cuts)
     # Two pixels of score 1, one of them right, then all four.
     total = ScoreHistograms(*np.add(first, second))
     assert pxap(total) == 50
     # Larger images weigh more.
-    large = score_histograms([[1.0] * 9 + [0.0]], mask_of("#########."), cuts)
+    large = score_histograms(
+        [[1.0] * 9 + [0.0]], mask_of("#########."), thresholds=cuts
+    )
     total = ScoreHistograms(*np.add(large, second))
     assert pxap(total) == pytest.approx(100 * (0.9 * 0.9 + 0.1 * 10 / 12))
 
 
 def test_no_warning_where_nothing_is_predicted(recwarn):
-    total = score_histograms([[0.1, 0.2]], mask_of("#."), make_thresholds(0.01))
+    total = score_histograms(
+        [[0.1, 0.2]], mask_of("#."), thresholds=make_thresholds(0.01)
+    )
     pxap(total)
     pixel_curves(total, make_thresholds(0.01))
     assert len(recwarn) == 0
@@ -297,7 +309,9 @@ def test_pxap_of_any_counts(pairs):
 
 def test_curves_by_hand():
     cuts = [0.0, 0.25, 0.5, 0.75]
-    found = score_histograms([[0.5, 0.6], [0.3, 0.0]], mask_of("#. #."), cuts)
+    found = score_histograms(
+        [[0.5, 0.6], [0.3, 0.0]], mask_of("#. #."), thresholds=cuts
+    )
     curves = pixel_curves(found, cuts)
     assert list(curves) == ["pixel_precision", "pixel_recall", "pixel_iou"]
     precision, recall, iou = curves.values()
@@ -323,7 +337,10 @@ PAIR = ScoreHistograms(np.array([1, 2, 0]), np.array([3, 0, 0]))
         (lambda: score([[np.nan, 1.0]], MASK), r"`scoremap`.*\[0, 1\].*nan"),
         (lambda: score([0.5, 1.0], MASK), r"`scoremap`.*shape \(2,\)"),
         (lambda: score(np.ones((0, 2)), MASK), r"`scoremap`.*shape \(0, 2\)"),
-        (lambda: score_histograms(MASK, MASK, [0.0]), "`scoremap`.*of uint8"),
+        (
+            lambda: score_histograms(MASK, MASK, thresholds=[0.0]),
+            "`scoremap`.*of uint8",
+        ),
         (lambda: score([[0.5, 1.0]], MASK * 0), "one object pixel.*none beside 2"),
         (lambda: pxap(PAIR + PAIR), "a pair of them, but got 4"),
         (lambda: pxap((PAIR[0], PAIR[1][:2])), r"counts.*\(3,\).*\(2,\)"),
@@ -346,7 +363,7 @@ def test_malformed_data(call, match):
 )
 def test_malformed_thresholds(thresholds):
     for call in (
-        lambda: score_histograms([[0.5, 1.0]], MASK, thresholds),
+        lambda: score_histograms([[0.5, 1.0]], MASK, thresholds=thresholds),
         lambda: pixel_curves(PAIR, thresholds),
     ):
         with pytest.raises(ConfigError, match="`thresholds` to rise from 0 to below 1"):

@@ -147,7 +147,9 @@ def test_real_masks_as_maps_score_100(real_masks):
     parts = []
     for objects, ignore in real_masks:
         mask = merge_masks(objects, ignore)
-        parts.append(score_histograms((mask == 1).astype(np.float32), mask, cuts))
+        parts.append(
+            score_histograms((mask == 1).astype(np.float32), mask, thresholds=cuts)
+        )
     assert pxap(ScoreHistograms(*np.sum(parts, axis=0))) == 100
 
 
@@ -163,7 +165,7 @@ def test_maps_on_real_masks_match_the_slow_version(real_masks):
         cam = cv2.resize((mask == 1).astype(np.float32), (14, 14))
         cam += rng.normal(size=cam.shape) * 0.2
         scores = normalize_scoremap(cam)
-        parts.append(score_histograms(scores, mask, cuts))
+        parts.append(score_histograms(scores, mask, thresholds=cuts))
         tables.append((scores.tolist(), mask.tolist()))
     total = ScoreHistograms(*np.sum(parts, axis=0))
     expected = slow.fast_histograms(tables, cuts)

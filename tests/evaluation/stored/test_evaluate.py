@@ -69,8 +69,10 @@ class MadeUp:
             self.scores[name] = rng.choice([0.1, 0.2, 0.3, 0.4], 6)
             self.scores[name][k % 3] += rng.choice([0, 0.1, 0.3])
             self.arrays[name] = array
-            write_scoremap(self.maps, name, array)
-        write_split(self.metadata, self.labels, self.sizes, self.boxes)
+            write_scoremap(self.maps, name, scores=array)
+        write_split(
+            self.metadata, self.labels, image_sizes=self.sizes, boxes=self.boxes
+        )
         write_class_scores(self.score_file, self.scores)
 
     def evaluate(self, settings=COARSE, **arguments):
@@ -166,7 +168,7 @@ def test_the_number_of_workers_does_not_matter(tmp_path, number):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_broken_map_is_named_by_all_workers(made_up, workers):
-    write_scoremap(made_up.maps, made_up.ids[3], np.full((5, 5), 7.0))
+    write_scoremap(made_up.maps, made_up.ids[3], scores=np.full((5, 5), 7.0))
     with pytest.raises(DataError, match=r"^Image 'class 0/3.jpg': .*3.jpg.npy.*7.0"):
         made_up.evaluate(workers=workers)
 
@@ -189,7 +191,9 @@ def test_missing_maps(made_up):
     assert sum(group["images"] for group in result["by_class"].values()) == 10
     kept = [name for name in made_up.ids if name not in gone]
     labels = {name: made_up.labels[name] for name in kept}
-    write_split(made_up.metadata, labels, made_up.sizes, made_up.boxes)
+    write_split(
+        made_up.metadata, labels, image_sizes=made_up.sizes, boxes=made_up.boxes
+    )
     assert made_up.evaluate()["metrics"] == result["metrics"]
 
 
@@ -253,9 +257,9 @@ def test_class_scores_that_fit_no_image(made_up, row, match):
 
 
 def test_what_was_evaluated(made_up):
-    write_scoremap(made_up.maps, made_up.ids[0], np.zeros((224, 224)))
-    write_scoremap(made_up.maps, made_up.ids[1], np.full((7, 7), 0.3))
-    write_scoremap(made_up.maps, made_up.ids[2], np.full((224, 224), 0.7))
+    write_scoremap(made_up.maps, made_up.ids[0], scores=np.zeros((224, 224)))
+    write_scoremap(made_up.maps, made_up.ids[1], scores=np.full((7, 7), 0.3))
+    write_scoremap(made_up.maps, made_up.ids[2], scores=np.full((224, 224), 0.7))
     chosen = EvaluationSettings(interval=0.1, threshold=0.2, topk=(2,))
     facts = made_up.evaluate(chosen, scores=made_up.score_file)["evaluated"]
     assert facts == {
@@ -346,7 +350,7 @@ def masked(tmp_path):
     maps = {}
     for name, shape in zip(images, [(224, 224), (12, 12), (30, 25)]):
         maps[name] = random_map(rng, shape)
-        write_scoremap(tmp_path / "maps", name, maps[name])
+        write_scoremap(tmp_path / "maps", name, scores=maps[name])
     maps = {
         k: m if m.shape == (224, 224) else slow.normalise(m) for k, m in maps.items()
     }

@@ -353,7 +353,7 @@ BOXES = {
 
 def test_a_written_split_reads_back(tmp_path):
     folder = tmp_path / "new" / "val"
-    write_split(folder, {"b/2.jpg": 7, "a/1.jpg": 0}, SIZES, BOXES)
+    write_split(folder, {"b/2.jpg": 7, "a/1.jpg": 0}, image_sizes=SIZES, boxes=BOXES)
     split = read_split(folder)
     assert split.image_ids == ["b/2.jpg", "a/1.jpg"]
     assert split.labels == {"b/2.jpg": 7, "a/1.jpg": 0}
@@ -369,34 +369,46 @@ def test_boxes_of_single_precision_are_written_exactly(tmp_path):
     rng = np.random.default_rng(0)
     rows = np.sort(rng.random((40, 2, 2), dtype=np.float32) * 4000, axis=1)
     boxes = [tuple(float(v) for v in row.ravel()) for row in rows]
-    write_split(tmp_path, {"1.jpg": 0}, {"1.jpg": (4001, 4001)}, {"1.jpg": boxes})
+    write_split(
+        tmp_path,
+        {"1.jpg": 0},
+        image_sizes={"1.jpg": (4001, 4001)},
+        boxes={"1.jpg": boxes},
+    )
     assert read_split(tmp_path).boxes["1.jpg"] == boxes
 
 
 def test_names_with_commas_read_back(tmp_path):
     name = "a,1,2,3,4.jpg"
-    write_split(tmp_path, {name: 3}, {name: (9, 8)}, {name: [(0, 1, 2, 3)]})
+    write_split(
+        tmp_path, {name: 3}, image_sizes={name: (9, 8)}, boxes={name: [(0, 1, 2, 3)]}
+    )
     split = read_split(tmp_path)
     assert (split.labels, split.boxes) == ({name: 3}, {name: [(0, 1, 2, 3)]})
 
 
 def test_a_split_is_replaced(tmp_path):
-    write_split(tmp_path, {"b/2.jpg": 7, "a/1.jpg": 0}, SIZES, BOXES)
-    write_split(tmp_path, {"a/1.jpg": 1}, SIZES, BOXES)
+    write_split(tmp_path, {"b/2.jpg": 7, "a/1.jpg": 0}, image_sizes=SIZES, boxes=BOXES)
+    write_split(tmp_path, {"a/1.jpg": 1}, image_sizes=SIZES, boxes=BOXES)
     assert read_split(tmp_path).labels == {"a/1.jpg": 1}
 
 
 @pytest.mark.parametrize("name", ["a\n1.jpg", "1.jpg\n", "1.jpg\r", ""])
 def test_names_that_would_break_a_line(tmp_path, name):
     with pytest.raises(DataError, match="without line breaks"):
-        write_split(tmp_path / "new", {name: 0}, {name: (9, 9)}, {name: [(0, 0, 1, 1)]})
+        write_split(
+            tmp_path / "new",
+            {name: 0},
+            image_sizes={name: (9, 9)},
+            boxes={name: [(0, 0, 1, 1)]},
+        )
     assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="file cannot be written"):
-        write_split(tmp_path / "file", {"a/1.jpg": 1}, SIZES, BOXES)
+        write_split(tmp_path / "file", {"a/1.jpg": 1}, image_sizes=SIZES, boxes=BOXES)
 
 
 def test_no_torch_is_loaded():

@@ -62,7 +62,7 @@ def test_ids_without_an_extension(tmp_path):
 def test_the_order_is_that_of_the_images(tmp_path):
     names = ["z.jpg", "a.jpg", "m.jpg"]
     for name in names:
-        write_scoremap(tmp_path, name, RAMP)
+        write_scoremap(tmp_path, name, scores=RAMP)
     assert list(find_scoremaps(tmp_path, names)) == names
 
 
@@ -82,7 +82,7 @@ def test_one_map_of_two_images(tmp_path, ids):
 
 def test_images_that_differ_by_extension_have_maps_of_their_own(tmp_path):
     names = ["a/1.jpg", "a/1.png"]
-    paths = [write_scoremap(tmp_path, name, RAMP) for name in names]
+    paths = [write_scoremap(tmp_path, name, scores=RAMP) for name in names]
     assert list(find_scoremaps(tmp_path, names).values()) == paths
 
 
@@ -103,7 +103,7 @@ def test_paths_that_leave_the_folder(tmp_path, image_id):
     for call in (
         lambda: scoremap_path(tmp_path, image_id),
         lambda: find_scoremaps(tmp_path, [image_id]),
-        lambda: write_scoremap(tmp_path / "maps", image_id, RAMP),
+        lambda: write_scoremap(tmp_path / "maps", image_id, scores=RAMP),
     ):
         with pytest.raises(DataError, match=re.escape(repr(image_id))):
             call()
@@ -121,7 +121,7 @@ def test_dots_inside_a_name_are_fine(tmp_path):
 def test_a_map_of_the_size_of_evaluation_is_untouched(tmp_path, dtype):
     # It spans 0.1 to 0.7 and is not stretched.
     scores = FULL.astype(dtype)
-    path = write_scoremap(tmp_path, "a/b/1.jpg", scores)
+    path = write_scoremap(tmp_path, "a/b/1.jpg", scores=scores)
     assert path == tmp_path / "a/b/1.jpg.npy"
     stored = read_scoremap(path)
     assert stored[0].dtype == np.float64
@@ -133,7 +133,7 @@ def test_a_map_of_the_size_of_evaluation_is_untouched(tmp_path, dtype):
 @pytest.mark.parametrize("shape", [(1, 1), (7, 7), (224, 223), (300, 400), (1, 224)])
 def test_other_sizes_are_normalised(tmp_path, dtype, shape):
     scores = np.random.default_rng(0).random(shape).astype(dtype)
-    stored = read_scoremap(write_scoremap(tmp_path, "1.jpg", scores))
+    stored = read_scoremap(write_scoremap(tmp_path, "1.jpg", scores=scores))
     assert stored[1]
     assert np.array_equal(stored[0], normalize_scoremap(scores))
     assert stored[0].shape == (224, 224)
@@ -145,19 +145,19 @@ def test_small_maps_are_enlarged_in_double_precision(tmp_path):
         scores.astype(np.float64), (224, 224), interpolation=cv2.INTER_CUBIC
     )
     expected = (wide - wide.min()) / np.ptp(wide)
-    stored = read_scoremap(write_scoremap(tmp_path, "1.jpg", scores))[0]
+    stored = read_scoremap(write_scoremap(tmp_path, "1.jpg", scores=scores))[0]
     assert stored == pytest.approx(expected, abs=1e-14)
     assert (stored.min(), stored.max()) == (0, 1)
 
 
 def test_the_order_in_memory_does_not_matter(tmp_path):
-    path = write_scoremap(tmp_path, "1.jpg", np.asfortranarray(RAMP))
+    path = write_scoremap(tmp_path, "1.jpg", scores=np.asfortranarray(RAMP))
     assert np.array_equal(read_scoremap(path)[0], normalize_scoremap(RAMP))
 
 
 def test_a_map_is_replaced(tmp_path):
     for scores in (FULL, 1 - FULL):
-        path = write_scoremap(tmp_path, "1.jpg", scores)
+        path = write_scoremap(tmp_path, "1.jpg", scores=scores)
         assert np.array_equal(read_scoremap(path)[0], scores)
 
 
@@ -170,7 +170,7 @@ def test_a_map_is_replaced(tmp_path):
     )
 )
 def test_any_map_reads_as_a_map(tmp_path_factory, scores):
-    path = write_scoremap(tmp_path_factory.getbasetemp(), "any.jpg", scores)
+    path = write_scoremap(tmp_path_factory.getbasetemp(), "any.jpg", scores=scores)
     stored = read_scoremap(path)[0]
     assert (stored.shape, stored.min()) == ((224, 224), 0)
     assert stored.max() == (scores.min() != scores.max())
@@ -181,7 +181,7 @@ def test_what_cannot_be_written(tmp_path, name):
     (tmp_path / "1.jpg.npy").mkdir()
     (tmp_path / "1.jpg.npy" / "2.jpg.npy").mkdir()
     with pytest.raises(DataError, match=r"jpg.npy cannot be written"):
-        write_scoremap(tmp_path, name, RAMP)
+        write_scoremap(tmp_path, name, scores=RAMP)
 
 
 # Constant maps
@@ -192,7 +192,7 @@ def test_what_cannot_be_written(tmp_path, name):
 @pytest.mark.parametrize("shape", [(7, 7), (1, 1), (225, 224)])
 def test_a_constant_map_of_another_size_is_all_zeros(tmp_path, value, dtype, shape):
     # Interpolation alone would leave rounding noise and stretch it to a full map.
-    path = write_scoremap(tmp_path, "1.jpg", np.full(shape, value, dtype))
+    path = write_scoremap(tmp_path, "1.jpg", scores=np.full(shape, value, dtype))
     assert not read_scoremap(path)[0].any()
 
 
@@ -202,7 +202,7 @@ def test_a_constant_map_of_another_size_is_all_zeros(tmp_path, value, dtype, sha
 def test_a_constant_map_of_the_size_of_evaluation_is_taken_as_it_is(
     tmp_path, value, box
 ):
-    path = write_scoremap(tmp_path, "1.jpg", np.full((224, 224), value))
+    path = write_scoremap(tmp_path, "1.jpg", scores=np.full((224, 224), value))
     scores = read_scoremap(path)[0]
     assert (scores == value).all()
     quantized = quantize_scoremap(scores)
