@@ -196,6 +196,7 @@ def measure(pairs: list[Any], interval: float) -> dict[str, float]:
     Engines take turns after a few maps: in use, too, one map follows another.
     """
     thresholds = make_thresholds(interval)
+    ENGINES["compiled"](np.eye(9, dtype=np.uint8), pairs[0][1], thresholds)  # loads it
     seconds = dict.fromkeys(ENGINES, 0.0)
     for first in range(0, len(pairs), TURN):
         for name, engine in ENGINES.items():
