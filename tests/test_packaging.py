@@ -105,7 +105,7 @@ def source_files(root: Path, *folders: str) -> set[str]:
     for folder in folders:
         start = root / folder
         paths = [start] if start.is_file() else [*start.rglob("*")]
-        found |= {p for p in paths if p.is_file() and p.suffix != ".pyc"}
+        found |= {p for p in paths if p.is_file() and p.parent.name != "__pycache__"}
     return {path.relative_to(root).as_posix() for path in found}
 
 
