@@ -378,7 +378,9 @@ def _sweep(image, sides, is_hole, task, single, boxes):
     labels = _label_frame(len(flat), limits[0] + 1, limits[1] + 1)
     # Holes connect over their sides alone; pixels of a component over corners too.
     stride = 2 if is_hole else 1
-    size = 1 + (starts[1::_PARTS] - starts[:-1:_PARTS]).sum()  # the extrema
+    size = 1  # with the extrema
+    for key in range(0, len(starts) - 1, _PARTS):
+        size += starts[key + 1] - starts[key]
     nodes = np.zeros((size, _COLUMNS), np.int64)
     counts = np.zeros(_OF_RANK + len(deltas) + 1, np.int64)
     alive = np.empty(size, np.int64)
@@ -409,27 +411,25 @@ def _sweep(image, sides, is_hole, task, single, boxes):
             living = alive[: counts[_LIVING]]
             lead = _largest(flat, offsets, nodes, living, level, wanted[level])
             best = nodes[lead, _RANK]
-            boxes[level] = nodes[lead, _X0 : _Y1 + 1]
+            for side in range(4):
+                boxes[level, side] = nodes[lead, _X0 + side]
         single[level] = best
     return multi
 
 
 @_compiled
-def _rank_levels(quantized, targets, deltas, wanted):
+def _rank_levels(flat, width, height, maximum, targets, deltas, wanted):
     """The ranks of the largest contour and of all, and the wanted boxes."""
-    height, width = quantized.shape
-    size = ((height + 2) * (width + 2) + 7) // 8 * 8
-    flat = np.full(size, -1, np.int16)
-    padded = flat[: (height + 2) * (width + 2)].reshape(height + 2, width + 2)
-    padded[1:-1, 1:-1] = quantized
-    maximum = np.int64(quantized.max())
+    size, row = len(flat), width + 2
     up, down = np.zeros(size, np.int16), np.zeros(size, np.int16)
     peaks, pits = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     higher = np.zeros(size, np.uint8)
     _steps(flat, width, height, up, down)
     _kinds(flat, width, height, higher, peaks, pits)
-    row = width + 2
-    offsets = np.array([1, row + 1, row, row - 1, -1, -row - 1, -row, 1 - row])
+    offsets = np.empty(8, np.int64)
+    offsets[0], offsets[1], offsets[2], offsets[3] = 1, row + 1, row, row - 1
+    for k in range(4):
+        offsets[k + 4] = -offsets[k]
     image = flat, higher, offsets, (width - 1, height - 1), maximum
     task = targets, deltas, wanted
     ranks = np.zeros((3, NUM_LEVELS), np.int64)
@@ -438,8 +438,18 @@ def _rank_levels(quantized, targets, deltas, wanted):
     for is_hole in (True, False):
         sides = (pits, down) if is_hole else (peaks, up)
         best = _sweep(image, sides, is_hole, task, ranks[2], boxes)
-        ranks[int(is_hole)] = best
-    return ranks[2], np.maximum(ranks[0], ranks[1]), boxes
+        for level in range(NUM_LEVELS):
+            ranks[int(is_hole), level] = best[level]
+    return ranks, boxes
+
+
+def _frame(quantized: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """A map's pixels, row by row, in a frame of -1, and some more to fill 8 bytes."""
+    height, width = quantized.shape
+    number = (height + 2) * (width + 2)
+    flat = np.full((number + 7) // 8 * 8, -1, dtype=np.int16)
+    flat[:number].reshape(height + 2, width + 2)[1:-1, 1:-1] = quantized
+    return flat
 
 
 def rank_levels_compiled(
@@ -466,12 +476,16 @@ def rank_levels_compiled(
         )
     wanted = np.zeros(NUM_LEVELS, dtype=np.bool_)
     wanted[box_levels] = True
-    single, multi, boxes = _rank_levels(
-        np.ascontiguousarray(quantized),
+    height, width = quantized.shape
+    (components, holes, single), boxes = _rank_levels(
+        _frame(quantized),
+        width,
+        height,
+        int(quantized.max()),
         np.ascontiguousarray(targets, dtype=np.int64),
         np.ascontiguousarray(deltas, dtype=np.float64),
         wanted,
     )
     found = boxes[box_levels]
-    found[:, 2:] = np.minimum(found[:, 2:] + 1, np.array(quantized.shape[::-1]) - 1)
-    return LevelRanks(single, multi, found)
+    found[:, 2:] = np.minimum(found[:, 2:] + 1, (width - 1, height - 1))
+    return LevelRanks(single, np.maximum(components, holes), found)
