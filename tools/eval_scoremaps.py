@@ -25,6 +25,7 @@ from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
 from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
+from mmdgdm.evaluation.stored.record_files import record_path
 from mmdgdm.utils.argument_checks import check_output_file
 
 #: Names of images left out that are printed.
@@ -54,7 +55,11 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         metavar="N",
         help="number of processes; default: one per core",
     )
-    parser.add_argument("--json", metavar="OUT.json", help="write the result here")
+    parser.add_argument(
+        "--json",
+        metavar="OUT.json",
+        help="write the result here, and each image's record to OUT.records.npz",
+    )
     parser.add_argument("--plot", metavar="OUT.png", help="draw the curves here")
     return parser.parse_args(argv)
 
@@ -136,6 +141,7 @@ def evaluate(args: argparse.Namespace) -> None:
             progress=lambda done, total: progress.update(
                 task, completed=done, total=total
             ),
+            record_file=None if args.json is None else record_path(args.json),
         )
     facts = result["evaluated"]
     print(describe_missing(facts["missing"], facts["images"]), end="")

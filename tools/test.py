@@ -20,6 +20,7 @@ from mmdgdm.cli.command_line import (
 from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.engine.setup import overrides
 from mmdgdm.engine.setup.tta import enable_tta
+from mmdgdm.evaluation.stored.record_files import record_path
 from mmdgdm.utils.argument_checks import check_output_file
 from mmdgdm.utils.checkpoint import (
     check_checkpoint_path,
@@ -36,7 +37,10 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("checkpoint", help="path or address of the checkpoint")
     add_common_arguments(parser)
     parser.add_argument(
-        "--out", metavar="FILE.json", help="write the metrics to this file"
+        "--out",
+        metavar="FILE.json",
+        help="write the metrics to this file, and each image's record to "
+        "FILE.records.npz",
     )
     parser.add_argument(
         "--split",
@@ -78,6 +82,8 @@ def test(args: argparse.Namespace) -> None:
         overrides.use_val_split(cfg)
     if args.tta:
         enable_tta(cfg)
+    if args.out is not None:
+        overrides.set_record_file(cfg, record_path(args.out))
     if args.show_dir is not None:
         settings = dict(out_dir=args.show_dir, num_images=args.show_num)
         overrides.set_hook(cfg, "mmdgdm.WSOLVisualizationHook", **settings)

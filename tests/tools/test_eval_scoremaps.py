@@ -20,6 +20,7 @@ from mmpretrain.structures import DataSample
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
 from mmdgdm.evaluation.stored.class_scores import write_class_scores
 from mmdgdm.evaluation.stored.metadata import read_split, write_split
+from mmdgdm.evaluation.stored.record_files import read_records
 from mmdgdm.evaluation.stored.scoremap_files import write_scoremap
 
 BLOCKER = """
@@ -103,6 +104,8 @@ def test_a_result_on_val(run, folder, capsys):
     plot = folder / "new" / "curves.png"
     found = evaluate(run, folder, "--scores", folder / "scores.npz", "--plot", plot)
     metrics = found["metrics"]
+    records = read_records(folder / "out" / "result.records.npz")
+    assert list(records) == read_split(folder / "val").image_ids
     assert (
         metrics["wsol/gt_known"]
         == metrics["wsol/top1_loc"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Union
 
 from mmengine.config import Config, DictAction
@@ -18,6 +19,8 @@ from mmdgdm.engine.setup.config_check import (
     type_name,
 )
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.metrics.record_metric import RecordMetric
+from mmdgdm.registry import METRICS
 from mmdgdm.utils.checkpoint import check_checkpoint_path
 
 #: Read from the config by a tool, not by the Runner.
@@ -234,6 +237,30 @@ def use_val_split(cfg: Config) -> None:
     cfg.test_cfg = {k: v for k, v in cfg.val_cfg.items() if k != "type"}
     # Val is where the threshold was chosen: to fix it there would say nothing.
     set_hook(cfg, "mmdgdm.CalibrationHook", use_in_test=False)
+
+
+def set_record_file(cfg: Config, path: Path) -> None:
+    """Keep the records of a test's images.
+
+    The first metric of this package writes them to ``path``, the second one to
+    ``<path>_2.npz`` and so on, unless a metric names a file of its own.
+
+    Args:
+        cfg: The config to change.
+        path: A ``.npz`` file.
+    """
+    evaluator = cfg.get("test_evaluator")
+    metrics = evaluator if isinstance(evaluator, list) else [evaluator]
+    number = 0
+    for metric in metrics:
+        kind = metric.get("type") if isinstance(metric, dict) else None
+        kind = METRICS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and issubclass(kind, RecordMetric):
+            number += 1
+            end = "" if number == 1 else f"_{number}"
+            metric.setdefault(
+                "record_file", str(path.with_name(path.stem + end + path.suffix))
+            )
 
 
 def set_hook(cfg: Config, kind: str, **settings: Any) -> None:

@@ -365,6 +365,21 @@ def _join(place, before, stride, offsets, steps, labels, nodes, alive, counts):
 
 
 @_compiled
+def _copy(numbers, to):
+    """Copy numbers; an assignment to a slice would compile for seconds."""
+    for k in range(len(numbers)):
+        to[k] = numbers[k]
+
+
+@_compiled
+def _count_extrema(starts):
+    number = 0
+    for key in range(0, len(starts) - 1, _PARTS):
+        number += starts[key + 1] - starts[key]
+    return number
+
+
+@_compiled
 def _sweep(image, sides, is_hole, task, single, boxes):
     """The best rank at each level, of all components or of all holes.
 
@@ -378,9 +393,7 @@ def _sweep(image, sides, is_hole, task, single, boxes):
     labels = _label_frame(len(flat), limits[0] + 1, limits[1] + 1)
     # Holes connect over their sides alone; pixels of a component over corners too.
     stride = 2 if is_hole else 1
-    size = 1  # with the extrema
-    for key in range(0, len(starts) - 1, _PARTS):
-        size += starts[key + 1] - starts[key]
+    size = 1 + _count_extrema(starts)
     nodes = np.zeros((size, _COLUMNS), np.int64)
     counts = np.zeros(_OF_RANK + len(deltas) + 1, np.int64)
     alive = np.empty(size, np.int64)
@@ -411,8 +424,7 @@ def _sweep(image, sides, is_hole, task, single, boxes):
             living = alive[: counts[_LIVING]]
             lead = _largest(flat, offsets, nodes, living, level, wanted[level])
             best = nodes[lead, _RANK]
-            for side in range(4):
-                boxes[level, side] = nodes[lead, _X0 + side]
+            _copy(nodes[lead, _X0 : _Y1 + 1], boxes[level])
         single[level] = best
     return multi
 
@@ -438,8 +450,7 @@ def _rank_levels(flat, width, height, maximum, targets, deltas, wanted):
     for is_hole in (True, False):
         sides = (pits, down) if is_hole else (peaks, up)
         best = _sweep(image, sides, is_hole, task, ranks[2], boxes)
-        for level in range(NUM_LEVELS):
-            ranks[int(is_hole), level] = best[level]
+        _copy(best, ranks[int(is_hole)])
     return ranks, boxes
 
 

@@ -43,9 +43,9 @@ class MaxBoxAcc(WSOLMetric):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(iou_thresholds=(LOC_IOU_THRESHOLD,), topk=(), **kwargs)
 
-    def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
+    def score(self, records: list[bytes]) -> dict[str, Any]:
         """Turn the records of all images, in any order, into MaxBoxAcc."""
-        metrics = self.summarize(results).metrics
+        metrics = self.summarize(records).metrics
         return {
             k: v for k, v in metrics.items() if split_name(k).score == "max_box_acc"
         }
@@ -79,10 +79,10 @@ class MaxBoxAccV2(WSOLMetric):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(topk=(), **kwargs)
 
-    def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
+    def score(self, records: list[bytes]) -> dict[str, Any]:
         """Turn the records of all images, in any order, into MaxBoxAccV2."""
         name = "max_box_acc_v2"
-        summary = self.summarize(results)
+        summary = self.summarize(records)
         curves = [
             summary.curves[metric_name(name, iou=iou)] for iou in self.iou_thresholds
         ]

@@ -54,10 +54,10 @@ class PxAP(RecordMetric):
             threshold=self.threshold,
         )
 
-    def compute_metrics(self, results: list[bytes]) -> dict[str, float]:
+    def score(self, records: list[bytes]) -> dict[str, float]:
         """Turn the records of all images, in any order, into scores by name."""
         summary = summarize_pixels(
-            results, thresholds=self.thresholds, threshold=self.threshold
+            records, thresholds=self.thresholds, threshold=self.threshold
         )
-        warn_of_constant_maps(summary.num_constant, len(results))
+        warn_of_constant_maps(summary.num_constant, len(records))
         return summary.metrics

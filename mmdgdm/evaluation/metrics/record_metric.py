@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Optional
 
 from mmengine.evaluator import BaseMetric
@@ -18,13 +21,21 @@ from mmdgdm.evaluation.functional.scoremaps import (
     check_fixed_threshold,
     make_thresholds,
 )
+from mmdgdm.evaluation.stored.record_files import write_records
+from mmdgdm.utils.argument_checks import check_output_file
+
+#: Threads that make records while the network runs.
+_NUM_THREADS = min(4, os.cpu_count() or 1)
+#: Samples that may wait for their turn: enough for the threads, little memory.
+_MOST_WAITING = 256
 
 
 class RecordMetric(BaseMetric):
     """What the metrics of score maps share.
 
-    Each sample becomes one record of bytes, which mmengine gathers from all processes;
-    scores follow from the records of all images.
+    Each sample becomes one record of bytes, in a thread, so that the network goes on
+    meanwhile. mmengine gathers the records of all processes, each with the name of its
+    image; scores follow from the records of all images.
 
     Args:
         interval: Distance between two thresholds.
@@ -39,6 +50,8 @@ class RecordMetric(BaseMetric):
         collect_device: Where results of several processes meet, ``"cpu"`` or
             ``"gpu"``.
         prefix: Put before all names, with a slash; ``None`` for ``wsol``.
+        record_file: A ``.npz`` file for the records, from which all that is said of
+            single images follows (:mod:`mmdgdm.evaluation.stored.record_files`).
 
     Raises:
         ConfigError: If an argument is out of range.
@@ -57,6 +70,7 @@ class RecordMetric(BaseMetric):
         cam_target: str = GROUND_TRUTH,
         collect_device: str = "cpu",
         prefix: Optional[str] = None,
+        record_file: Optional[str] = None,
     ) -> None:
         check_cam_target(cam_target)
         prefix = prefix or PREFIX
@@ -67,6 +81,10 @@ class RecordMetric(BaseMetric):
         self.cam_target = cam_target
         self.thresholds = make_thresholds(interval)
         self.threshold = threshold
+        check_output_file("record_file", record_file, endings=["npz"])
+        self.record_file = record_file
+        self._threads: Optional[ThreadPoolExecutor] = None
+        self._waiting: deque[Future[tuple[Optional[str], bytes]]] = deque()
 
     @abstractmethod
     def make_record(self, sample: dict) -> bytes:
@@ -82,22 +100,91 @@ class RecordMetric(BaseMetric):
             DataError: If a field is missing or malformed.
         """
 
+    @abstractmethod
+    def score(self, records: list[bytes]) -> dict[str, Any]:
+        """Turn the records of all images, in any order, into scores by name.
+
+        Args:
+            records: One per image.
+
+        Returns:
+            The scores, without a prefix.
+        """
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Reduce each sample to one record.
+        """Have each sample reduced to one record.
 
         Args:
             data_batch: Not used.
             data_samples: Predicted samples as dictionaries.
 
         Raises:
-            DataError: If a field is missing or malformed; names the image.
+            DataError: If a field of these or of earlier samples is missing or
+                malformed; names the image.
         """
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_NUM_THREADS, type(self).__name__)
         for sample in data_samples:
-            try:
-                self.results.append(self.make_record(sample))
-            except DataError as err:
-                name = sample.get("image_id", sample.get("img_path"))
-                raise DataError(f"Image {name!r}: {err}") from err
+            self._waiting.append(self._threads.submit(self._name_and_record, sample))
+        self._collect(_MOST_WAITING)
+
+    def wait(self) -> None:
+        """Wait until all samples so far have their records, in ``results``.
+
+        Raises:
+            DataError: As :meth:`process` does.
+        """
+        self._collect(0)
+
+    def evaluate(self, size: int) -> dict:
+        """Score all images that were processed.
+
+        Args:
+            size: Number of images of the data set.
+
+        Returns:
+            The scores by name.
+
+        Raises:
+            DataError: As :meth:`process` does.
+        """
+        self.wait()
+        return super().evaluate(size)
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, Any]:
+        """Turn names and records of all images, in any order, into scores by name."""
+        records = [record for _, record in results]
+        if self.record_file is not None:
+            write_records(self.record_file, [name for name, _ in results], records)
+        return self.score(records)
+
+    def _name_and_record(self, sample: dict) -> tuple[Optional[str], bytes]:
+        name = sample.get("image_id", sample.get("img_path"))
+        try:
+            return name, self.make_record(sample)
+        except DataError as err:
+            raise DataError(f"Image {name!r}: {err}") from err
+
+    def _collect(self, most_waiting: int) -> None:
+        """Take the records that are made, in order, and wait for others if need be."""
+        try:
+            while self._waiting and (
+                len(self._waiting) > most_waiting or self._waiting[0].done()
+            ):
+                self.results.append(self._waiting.popleft().result())
+        except BaseException:
+            self._stop()
+            self.results.clear()
+            raise
+        if most_waiting == 0:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Drop what waits, and end the threads: none is left when processes fork."""
+        self._waiting.clear()
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+        self._threads = None
 
 
 def warn(text: str) -> None:

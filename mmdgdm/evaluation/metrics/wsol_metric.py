@@ -122,11 +122,11 @@ class WSOLMetric(RecordMetric):
         self._num_classes = scores.size
         return label_rank(scores, label)
 
-    def summarize(self, results: list[bytes]) -> BoxSummary:
+    def summarize(self, records: list[bytes]) -> BoxSummary:
         """Score the records of all images, and warn of what is left out.
 
         Args:
-            results: One record per image, in any order.
+            records: One per image, in any order.
 
         Returns:
             All scores, without a prefix.
@@ -141,19 +141,19 @@ class WSOLMetric(RecordMetric):
                 f"{type(self).__name__} are left out."
             )
         summary = summarize_boxes(
-            results,
+            records,
             thresholds=self.thresholds,
             iou_thresholds=self.iou_thresholds,
             topk=[k for k in self.topk if k not in left_out],
             threshold=self.threshold,
         )
-        warn_of_constant_maps(summary.num_constant, len(results))
+        warn_of_constant_maps(summary.num_constant, len(records))
         return summary
 
-    def compute_metrics(self, results: list[bytes]) -> dict[str, Any]:
+    def score(self, records: list[bytes]) -> dict[str, Any]:
         """Turn the records of all images, in any order, into scores by name."""
         _tell_engine()
-        summary = self.summarize(results)
+        summary = self.summarize(records)
         metrics: dict[str, Any] = dict(summary.metrics)
         if self.classwise:
             by_class = summary.by_class

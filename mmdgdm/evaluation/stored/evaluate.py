@@ -40,6 +40,7 @@ from mmdgdm.evaluation.functional.summary import (
 )
 from mmdgdm.evaluation.stored.class_scores import read_class_scores
 from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
+from mmdgdm.evaluation.stored.record_files import write_records
 from mmdgdm.evaluation.stored.scoremap_files import find_scoremaps, read_scoremap
 from mmdgdm.evaluation.stored.thresholds import (
     BOX_THRESHOLDS,
@@ -99,6 +100,7 @@ def evaluate_scoremaps(
     allow_missing: bool = False,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    record_file: Optional[PathLike] = None,
 ) -> dict[str, Any]:
     """Score stored maps against the metadata of a split.
 
@@ -123,6 +125,8 @@ def evaluate_scoremaps(
             several, a script must guard its own work by
             ``if __name__ == "__main__"``.
         progress: Called with the number of images done and of all images.
+        record_file: A ``.npz`` file for the records of the images
+            (:mod:`mmdgdm.evaluation.stored.record_files`).
 
     Returns:
         ``metrics`` and ``curves`` by name, for boxes ``by_class`` and ``by_size``, and
@@ -148,6 +152,8 @@ def evaluate_scoremaps(
         records += part
         num_resized += resized
         progress(len(records), len(jobs))
+    if record_file is not None:
+        write_records(record_file, [job.image_id for job in jobs], records)
     ranks = [job.rank for job in jobs]
     result, num_constant = _result(
         records, settings, ranks, with_masks=split.masks is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from mmengine.config import Config
 
@@ -10,10 +12,12 @@ from mmdgdm.engine.setup.overrides import (
     enable_amp,
     enable_auto_scale_lr,
     set_hook,
+    set_record_file,
     set_resume,
     use_val_split,
 )
 from mmdgdm.errors import CheckpointError, ConfigError
+from mmdgdm.evaluation.metrics import WSOLMetric
 
 
 @pytest.fixture
@@ -145,3 +149,20 @@ def test_a_hook_that_the_config_has_keeps_its_other_settings():
     cfg = Config(dict(custom_hooks=[hook]))
     set_hook(cfg, hook["type"], out_dir="new", threshold=None)
     assert cfg.custom_hooks == [{**hook, "out_dir": "new"}]
+
+
+def test_record_files_of_the_metrics_of_this_package():
+    kinds = ["Accuracy", "mmdgdm.WSOLMetric", "mmdgdm.PxAP", "mmdgdm.MaxBoxAcc"]
+    metrics = [dict(type=kind) for kind in kinds]
+    metrics[2]["record_file"] = "own.npz"
+    cfg = Config(dict(test_evaluator=metrics))
+    set_record_file(cfg, Path("out/a.records.npz"))
+    assert [metric.get("record_file") for metric in cfg.test_evaluator] == [
+        None,
+        "out/a.records.npz",
+        "own.npz",
+        "out/a.records_3.npz",
+    ]
+    cfg = Config(dict(test_evaluator=dict(type=WSOLMetric)))
+    set_record_file(cfg, Path("a.npz"))
+    assert cfg.test_evaluator.record_file == "a.npz"

@@ -215,6 +215,7 @@ def test_real_masks_through_their_loader(shared_data):
 def processed(samples, **arguments):
     metric = PxAP(**arguments)
     metric.process(None, [s.to_dict() for s in samples])
+    metric.wait()
     return metric
 
 
@@ -244,7 +245,8 @@ def test_one_two_and_three_processes_give_the_same(count):
 
 def test_records_are_small():
     # 50,000 images stay below 150 MB where one process gathers them.
-    records = processed(varied_samples(10), threshold=0.4).results
+    results = processed(varied_samples(10), threshold=0.4).results
+    records = [record for _, record in results]
     assert all(isinstance(record, bytes) for record in records)
     assert max(map(len, records)) < 3000
 

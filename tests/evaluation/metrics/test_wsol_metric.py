@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import pickle
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,8 +15,10 @@ from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.records import read_box_records
 from mmdgdm.evaluation.functional.scoremaps import make_thresholds
 from mmdgdm.evaluation.metrics import WSOLMetric
+from mmdgdm.evaluation.stored.record_files import read_records
 
 LARGE, SMALL = (40, 40, 139, 139), (40, 40, 79, 79)
 # A box ends one pixel after its region, so a target does too.
@@ -247,6 +251,7 @@ def test_ties_of_scores_go_to_the_lower_class():
 def processed(samples, **arguments):
     metric = WSOLMetric(**arguments)
     metric.process(None, [s.to_dict() for s in samples])
+    metric.wait()
     return metric
 
 
@@ -266,6 +271,63 @@ def test_results_do_not_depend_on_how_records_are_split():
     ]
     expected = whole.compute_metrics(whole.results)
     assert whole.compute_metrics(merged) == expected
+
+
+def test_records_are_in_the_order_of_the_samples(monkeypatch):
+    samples = [sample(label=k % 7) for k in range(40)]
+    made = WSOLMetric.make_record
+
+    def slow_at_first(self, fields):
+        if fields["gt_label"] == 0:
+            time.sleep(0.02)
+        return made(self, fields)
+
+    monkeypatch.setattr(WSOLMetric, "make_record", slow_at_first)
+    names = [name for name, _ in processed(samples).results]
+    assert names == [f"image {k % 7}" for k in range(40)]
+
+
+def test_the_network_does_not_wait_for_records(monkeypatch):
+    go_on = threading.Event()
+    made = WSOLMetric.make_record
+
+    def blocked(self, fields):
+        assert go_on.wait(10)
+        return made(self, fields)
+
+    monkeypatch.setattr(WSOLMetric, "make_record", blocked)
+    metric = WSOLMetric()
+    metric.process(None, [s.to_dict() for s in four_samples()])
+    assert metric.results == []
+    go_on.set()
+    assert metric.evaluate(4)["wsol/top1_cls"] == 50
+
+
+def test_no_thread_is_left():
+    before = threading.active_count()
+    evaluate(four_samples())
+    metric = WSOLMetric()
+    metric.process(None, [sample(cam_labels=torch.tensor([9])).to_dict()])
+    with pytest.raises(DataError, match="Image 'image 3'"):
+        metric.evaluate(1)
+    assert threading.active_count() == before
+    # What went wrong is not seen again by the next evaluation.
+    assert evaluate(four_samples(), metric)["wsol/top1_cls"] == 50
+
+
+def test_records_are_kept_with_the_names_of_their_images(tmp_path):
+    samples = four_samples()
+    for k, one in enumerate(samples):
+        one.set_metainfo(dict(image_id=f"{k}.jpg"))
+    path = tmp_path / "test.records.npz"
+    evaluate(samples, record_file=str(path))
+    found = read_records(path)
+    assert list(found) == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert read_box_records(list(found.values())).ranks.tolist() == [0, 1, 5, 0]
+    with pytest.raises(DataError, match="there are 1 different names"):
+        evaluate(four_samples(), record_file=str(path))
+    with pytest.raises(ConfigError, match=r"`record_file` to be a \.npz"):
+        WSOLMetric(record_file="records.json")
 
 
 def test_repeated_images_at_the_end_are_dropped():

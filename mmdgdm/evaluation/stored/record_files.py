@@ -1,0 +1,105 @@
+"""Records of a data set's images as one file, beside the scores.
+
+A ``.npz`` file holds ``image_ids`` (N,), text; ``records``, the bytes of all records
+one after another; and ``ends`` (N,), where each of them ends. What a method did on
+single images, on groups of them or on a resample follows from it, at any threshold:
+:func:`~mmdgdm.evaluation.functional.records.read_box_records` makes a table of the
+records, and :func:`~mmdgdm.evaluation.functional.summary.summarize_boxes` scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+
+from mmdgdm.errors import DataError
+from mmdgdm.evaluation.stored.scoremap_files import UNREADABLE
+from mmdgdm.utils.faults import PathLike
+
+
+def record_path(result: PathLike) -> Path:
+    """Where the records lie of a result file.
+
+    Example:
+        >>> record_path("work_dirs/test.json").name
+        'test.records.npz'
+    """
+    return Path(result).with_suffix(".records.npz")
+
+
+def write_records(
+    path: PathLike, image_ids: Sequence[Optional[str]], records: Sequence[bytes]
+) -> None:
+    """Write records.
+
+    Args:
+        path: The ``.npz`` file; missing folders are made.
+        image_ids: Name of each image.
+        records: Record of each image, as ``make_box_record`` or ``make_pixel_record``
+            made it.
+
+    Raises:
+        DataError: If an image has no name or that of another one, or the file cannot be
+            written.
+    """
+    if None in image_ids or len(set(image_ids)) < len(image_ids):
+        raise DataError(
+            f"Expected each image to have a name of its own for {path}, but of "
+            f"{len(image_ids)} images, {sum(name is None for name in image_ids)} have "
+            f"none, and there are {len(set(image_ids))} different names."
+        )
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # Opened here: numpy would add an ending to the name.
+        with open(path, "wb") as file:
+            np.savez(
+                file,
+                image_ids=np.array(image_ids, dtype=np.str_),
+                records=np.frombuffer(b"".join(records), dtype=np.uint8),
+                ends=np.cumsum([len(record) for record in records], dtype=np.int64),
+            )
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error}).") from error
+
+
+def read_records(path: PathLike) -> dict[str, bytes]:
+    """Read records.
+
+    Args:
+        path: The ``.npz`` file.
+
+    Returns:
+        The record of each image, by image id, in the order of the evaluation.
+
+    Raises:
+        DataError: If the file is not readable, lacks an array, or the arrays do not
+            fit. The message names the file.
+    """
+    expected = f"Expected {path} to be a .npz file of `image_ids`, `records` and `ends`"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names, data, ends = file["image_ids"], file["records"], file["ends"]
+    except (KeyError, *UNREADABLE) as error:
+        raise DataError(f"{expected}, but got: {error}.") from error
+    starts = np.concatenate(([0], ends[:-1])) if ends.ndim == 1 else ends
+    if (
+        names.dtype.kind != "U"
+        or ends.shape != names.shape
+        or data.dtype != np.uint8
+        or ends.dtype.kind not in "iu"
+        or len(ends) == 0
+        or (starts >= ends).any()
+        or ends[-1] != data.size
+    ):
+        raise DataError(
+            f"{expected} that fit, but got shapes {names.shape}, {data.shape} and "
+            f"{ends.shape}."
+        )
+    whole = data.tobytes()
+    return {
+        name: whole[start:end]
+        for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist())
+    }
