@@ -19,7 +19,6 @@ from mmdgdm.engine.setup.config_check import (
     type_name,
 )
 from mmdgdm.errors import ConfigError
-from mmdgdm.evaluation.metrics.record_metric import RecordMetric
 from mmdgdm.registry import METRICS
 from mmdgdm.utils.checkpoint import check_checkpoint_path
 
@@ -255,7 +254,7 @@ def set_record_file(cfg: Config, path: Path) -> None:
     for metric in metrics:
         kind = metric.get("type") if isinstance(metric, dict) else None
         kind = METRICS.get(kind) if isinstance(kind, str) else kind
-        if isinstance(kind, type) and issubclass(kind, RecordMetric):
+        if hasattr(kind, "calibrated_by"):
             number += 1
             end = "" if number == 1 else f"_{number}"
             metric.setdefault(

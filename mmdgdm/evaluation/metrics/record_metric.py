@@ -155,7 +155,8 @@ class RecordMetric(BaseMetric):
         """Turn names and records of all images, in any order, into scores by name."""
         records = [record for _, record in results]
         if self.record_file is not None:
-            write_records(self.record_file, [name for name, _ in results], records)
+            names = [name for name, _ in results]
+            write_records(self.record_file, names, records=records)
         return self.score(records)
 
     def _name_and_record(self, sample: dict) -> tuple[Optional[str], bytes]:

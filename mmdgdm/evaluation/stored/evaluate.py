@@ -153,7 +153,7 @@ def evaluate_scoremaps(
         num_resized += resized
         progress(len(records), len(jobs))
     if record_file is not None:
-        write_records(record_file, [job.image_id for job in jobs], records)
+        write_records(record_file, [job.image_id for job in jobs], records=records)
     ranks = [job.rank for job in jobs]
     result, num_constant = _result(
         records, settings, ranks, with_masks=split.masks is not None

@@ -31,7 +31,7 @@ def record_path(result: PathLike) -> Path:
 
 
 def write_records(
-    path: PathLike, image_ids: Sequence[Optional[str]], records: Sequence[bytes]
+    path: PathLike, image_ids: Sequence[Optional[str]], *, records: Sequence[bytes]
 ) -> None:
     """Write records.
 

@@ -22,7 +22,7 @@ def records(number):
 
 def test_records_come_back(tmp_path):
     path, names = tmp_path / "new" / "a.records.npz", ["b/x.jpg", "é", "a"]
-    write_records(path, names, records(3))
+    write_records(path, names, records=records(3))
     found = read_records(path)
     assert found == dict(zip(names, records(3)))
     assert read_box_records(list(found.values())).labels.tolist() == [0, 1, 2]
@@ -35,13 +35,13 @@ def test_path_beside_the_result(tmp_path):
 @pytest.mark.parametrize("names", [["a", "a"], ["a", None]])
 def test_each_image_needs_a_name_of_its_own(tmp_path, names):
     with pytest.raises(DataError, match=r"a name of its own for .*\.npz"):
-        write_records(tmp_path / "x.npz", names, records(2))
+        write_records(tmp_path / "x.npz", names, records=records(2))
 
 
 def test_a_folder_in_place_of_the_file(tmp_path):
     (tmp_path / "x.npz").mkdir()
     with pytest.raises(DataError, match="cannot be written"):
-        write_records(tmp_path / "x.npz", ["a"], records(1))
+        write_records(tmp_path / "x.npz", ["a"], records=records(1))
 
 
 GOOD = dict(
