@@ -1,20 +1,31 @@
-"""What a user imports: training, testing and the evaluation of stored maps.
+"""What a user imports: inference, training, testing, evaluation of stored maps.
 
 The names load on first use: the evaluation of stored maps needs no torch.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from mmdgdm.evaluation.stored.evaluate import evaluate_scoremaps
 
-__all__ = ["build_runner", "evaluate_scoremaps", "run_test", "run_training"]
+_MODULES = {
+    "WSOLInferencer": "mmdgdm.apis.inference.inferencer",
+    "build_runner": "mmdgdm.apis.runner",
+    "run_test": "mmdgdm.apis.runner",
+    "run_training": "mmdgdm.apis.runner",
+}
+__all__ = [
+    "WSOLInferencer",
+    "build_runner",
+    "evaluate_scoremaps",
+    "run_test",
+    "run_training",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mmdgdm.apis import runner
-
-    return getattr(runner, name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

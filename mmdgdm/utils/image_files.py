@@ -1,7 +1,8 @@
 """Read image and mask files: each loads whole and as it is stored, or is refused.
 
 Pixels stay where the file has them, whatever its EXIF orientation says, since boxes
-and masks are given for the stored pixels.
+and masks are given for the stored pixels. An image for a person to look at is turned
+upright on request.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Callable, Union
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mmdgdm.errors import DataError
 
@@ -34,6 +35,16 @@ _SCAN = 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 #: Tag of EXIF and TIFF.
 _ORIENTATION = 0x0112
+#: How to turn an image upright, by its orientation; 1 is upright.
+_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: image.swapaxes(0, 1)[:, ::-1],
+    7: lambda image: image.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda image: image.swapaxes(0, 1)[::-1],
+}
 #: What the decoders raise for files that are damaged or of no known format.
 _BROKEN = (
     cv2.error,
@@ -55,7 +66,11 @@ def _read_local(path: PathLike) -> bytes:
 
 
 def read_image(
-    path: PathLike, *, decoder: str = "cv2", read: ReadBytes = _read_local
+    path: PathLike,
+    *,
+    decoder: str = "cv2",
+    read: ReadBytes = _read_local,
+    upright: bool = False,
 ) -> NDArray[np.uint8]:
     """Read an image.
 
@@ -67,28 +82,70 @@ def read_image(
         path: The file.
         decoder: What decodes JPEG, ``'cv2'`` or ``'pillow'``.
         read: Gets the bytes of ``path``.
+        upright: Whether to turn the image as its orientation tag says, so that it
+            lies as a person sees it.
 
     Returns:
-        (H, W, 3) uint8, BGR, in the rows and columns of the file.
+        (H, W, 3) uint8, BGR, in the rows and columns of the file, unless ``upright``.
 
     Raises:
         DataError: If the file is missing, empty, truncated, damaged or of no known
             format, holds other numbers than levels of up to 16 bits, or is a TIFF
-            that is to be turned.
+            that is to be turned and ``upright`` is not set.
     """
     content = _read_whole(path, read)
     try:
         if decoder == "cv2" and _jpeg_header(content)[1] in (1, 3):
-            return _decode_by_opencv(content)
-        with _open(BytesIO(content)) as image:
-            if _is_deep_grey(image):
-                grey = (np.asarray(image) >> 8).astype(np.uint8)
-                return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
-            if image.mode not in _IMAGE_MODES:
-                raise ValueError(f"its pixels are of Pillow's mode {image.mode!r}")
-            return np.asarray(cv2.cvtColor(_to_rgb(image), cv2.COLOR_RGB2BGR))
+            pixels = _decode_by_opencv(content)
+        else:
+            with _open(BytesIO(content), turned=upright) as image:
+                pixels = _to_bgr(image)
+        return _turn_upright(pixels, content) if upright else pixels
     except _BROKEN as error:
         raise _unusable(path, error) from error
+
+
+def count_frames(path: PathLike, *, read: ReadBytes = _read_local) -> int:
+    """Count the images that a file holds: those of an animation, else 1.
+
+    The previews that cameras put into a JPEG are no images of their own.
+
+    Args:
+        path: The file.
+        read: Gets the bytes of ``path``.
+
+    Returns:
+        The number.
+
+    Raises:
+        DataError: If the file is missing or of no known format.
+    """
+    try:
+        with Image.open(BytesIO(read(path))) as image:
+            is_photo = image.format in ("JPEG", "MPO")
+            return 1 if is_photo else int(getattr(image, "n_frames", 1))
+    except _BROKEN as error:
+        raise _unusable(path, error) from error
+
+
+def convert_pillow(image: Image.Image) -> NDArray[np.uint8]:
+    """Turn an image of Pillow into an array, as :func:`read_image` does with a file.
+
+    Args:
+        image: The image; its first frame is taken, and its orientation tag applied.
+
+    Returns:
+        (H, W, 3) uint8, BGR, upright.
+
+    Raises:
+        DataError: If its pixels are no levels of up to 16 bits.
+    """
+    try:
+        return _to_bgr(ImageOps.exif_transpose(image))
+    except _BROKEN as error:
+        raise DataError(
+            f"Expected an image with levels of up to 16 bits, but {error}."
+        ) from error
 
 
 def read_mask(path: PathLike, *, read: ReadBytes = _read_local) -> NDArray[np.bool_]:
@@ -184,9 +241,27 @@ def _read_levels(
     return is_set, others
 
 
-def _open(source: Union[PathLike, BytesIO]) -> Image.Image:
+def _to_bgr(image: Image.Image) -> NDArray[np.uint8]:
+    if _is_deep_grey(image):
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+    if image.mode not in _IMAGE_MODES:
+        raise ValueError(f"its pixels are of Pillow's mode {image.mode!r}")
+    return np.asarray(cv2.cvtColor(_to_rgb(image), cv2.COLOR_RGB2BGR), dtype=np.uint8)
+
+
+def _turn_upright(pixels: NDArray[np.uint8], content: bytes) -> NDArray[np.uint8]:
+    with Image.open(BytesIO(content)) as image:
+        # Pillow has turned TIFF already.
+        tag = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
+    turn = _UPRIGHT.get(tag)
+    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def _open(source: Union[PathLike, BytesIO], *, turned: bool = False) -> Image.Image:
     image = Image.open(source)
-    if image.format == "TIFF" and image.getexif().get(_ORIENTATION, 1) != 1:
+    is_tiff = image.format == "TIFF" and not turned
+    if is_tiff and image.getexif().get(_ORIENTATION, 1) != 1:
         raise ValueError(
             "Pillow turns TIFF by its orientation tag; save it without one"
         )

@@ -9,7 +9,11 @@ from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
 
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.boxes import box_iou, scale_boxes
+from mmdgdm.evaluation.functional.boxes import (
+    box_iou,
+    scale_boxes,
+    stretch_boxes,
+)
 from mmdgdm.evaluation.functional.scoremaps import (
     EVAL_SIZE,
     normalize_scoremap,
@@ -67,7 +71,7 @@ class WSOLVisualizer(UniversalVisualizer):
         scoremap = normalize_scoremap(data_sample.cam[0].float().cpu().numpy())
         box = predict_box(scoremap, threshold)
         height, width = image.shape[:2]
-        shown = box * np.array([width, height] * 2) / np.array(EVAL_SIZE * 2)
+        (shown,) = stretch_boxes(box[None], EVAL_SIZE, image_size=(width, height))
         gt_boxes, iou = np.zeros((0, 4)), None
         if data_sample.get("gt_bboxes") is not None and len(data_sample.gt_bboxes):
             original = np.asarray(data_sample.gt_bboxes.cpu(), np.float64)

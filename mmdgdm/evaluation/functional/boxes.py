@@ -130,6 +130,33 @@ def scale_boxes(
     return (array * target / image).astype(np.int64)
 
 
+def stretch_boxes(
+    boxes: ArrayLike, grid_size: tuple[int, int], *, image_size: tuple[int, int]
+) -> NDArray[np.float64]:
+    r"""Move boxes that were found on a grid back to the image.
+
+    Each coordinate becomes :math:`x \cdot w_{image} / w_{grid}`. Nothing is rounded:
+    :func:`scale_boxes` truncates on the way to the grid, so that a place in the image
+    within one cell of the grid is all that is known.
+
+    Args:
+        boxes: (K, 4), x0, y0, x1, y1 in pixels of an image of ``grid_size``.
+        grid_size: (width, height) that the boxes refer to.
+        image_size: (width, height) of the image.
+
+    Returns:
+        (K, 4) float64, in pixels of the image.
+
+    Example:
+        >>> stretch_boxes([[56, 28, 112, 223]], (224, 224), image_size=(448, 112))
+        array([[112. ,  14. , 224. , 111.5]])
+    """
+    image = np.array(image_size * 2, dtype=np.float64)
+    grid = np.array(grid_size * 2, dtype=np.float64)
+    stretched: NDArray[np.float64] = np.asarray(boxes, np.float64) * image / grid
+    return stretched
+
+
 def box_areas(boxes: NDArray[Any]) -> NDArray[Any]:
     """Pixels of each of (..., 4) boxes, both ends included."""
     areas: NDArray[Any] = (boxes[..., 2:] - boxes[..., :2] + 1).prod(axis=-1)

