@@ -129,6 +129,12 @@ def run_test(repo_root: Path) -> Callable[[list[str]], int]:
 
 
 @pytest.fixture(scope="session")
+def run_localize(repo_root: Path) -> Callable[[list[str]], int]:
+    """``main`` of tools/localize.py."""
+    return _load_tool(repo_root, "localize")
+
+
+@pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder, with a space in its name, that holds images and two configs."""
     folder = tmp_path_factory.mktemp("tiny run")

@@ -79,6 +79,7 @@ class WSOLInferencer(BaseInferencer):
 
     Attributes:
         model: What maps and scores; in evaluation mode.
+        cam_method: How maps are made.
         classes: Names of the classes.
         threshold: As it is used.
         threshold_source: Where it comes from, in words.
@@ -121,6 +122,7 @@ class WSOLInferencer(BaseInferencer):
         check_choice("cam_method", cam_method, choices=["cam"])
         loaded = load_model(model, weights, settings=ModuleSettings(**settings))
         self.scope = "mmpretrain"
+        self.cam_method = cam_method
         self.cfg = loaded.cfg
         self.device = torch.device(device or get_device())
         self.model = loaded.model.to(self.device)
@@ -174,7 +176,7 @@ class WSOLInferencer(BaseInferencer):
         """Localize images one batch after the other, with few of them in memory.
 
         Args:
-            inputs: As for a call.
+            inputs: As for a call, or an iterator of single images.
             batch_size: Images in one pass.
             **kwargs: As for a call.
 
@@ -183,7 +185,9 @@ class WSOLInferencer(BaseInferencer):
         """
         check_positive_int("batch_size", batch_size)
         parts = self._dispatch_kwargs(**kwargs)
-        sources = self._inputs_to_list(inputs)
+        # An iterator, such as that of a video's frames, is not read ahead.
+        lazy = isinstance(inputs, Iterator)
+        sources = inputs if lazy else self._inputs_to_list(inputs)
         for batch in self.preprocess(sources, batch_size, **parts[0]):
             samples = self.forward(batch, **parts[1])
             results = self.postprocess(samples, [], **parts[3])
