@@ -7,6 +7,8 @@ Needs neither torch nor mmengine.
 Example:
     python tools/eval_scoremaps.py maps/val metadata/CUB/val --json val.json
     python tools/eval_scoremaps.py maps/test metadata/CUB/test --threshold val.json
+
+Maps that know nothing of the images, to be beaten: --baseline NAME METADATA_DIR.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from rich.console import Console
@@ -23,6 +25,8 @@ from rich.progress import Progress
 from mmdgdm.cli.commands import run_command
 from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.baselines import BASELINES
+from mmdgdm.evaluation.functional.names import PREFIX, THRESHOLD, VAL_CHOSE
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
 from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
 from mmdgdm.evaluation.stored.record_files import record_path
@@ -37,8 +41,15 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Score stored maps against a data set's boxes or masks."
     )
-    parser.add_argument("scoremap_root", help="folder of the maps, <image id>.npy")
+    parser.add_argument(
+        "scoremap_root", nargs="?", help="folder of the maps, <image id>.npy"
+    )
     parser.add_argument("metadata_dir", help="folder of the split's metadata")
+    parser.add_argument(
+        "--baseline",
+        choices=BASELINES,
+        help="in place of maps: a centred box, the whole image or a centred Gaussian",
+    )
     parser.add_argument(
         "--mask-root", metavar="DIR", help="folder that mask paths start from"
     )
@@ -61,7 +72,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help="write the result here, and each image's record to OUT.records.npz",
     )
     parser.add_argument("--plot", metavar="OUT.png", help="draw the curves here")
-    return parser.parse_args(argv)
+    # Options may stand between the two folders, the first of which may be left out.
+    return parser.parse_intermixed_args(argv)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +123,16 @@ def describe_missing(missing: Sequence[str], num_scored: int) -> str:
     )
 
 
+def describe_sides(sides: Mapping[str, float]) -> str:
+    """Say how large the centred box is, of the baseline that has one."""
+    said = ""
+    for kind, which in ((THRESHOLD, "The best"), (VAL_CHOSE, "Val's")):
+        if f"{PREFIX}/{kind}max_box_acc" in sides:
+            side = sides[f"{PREFIX}/{kind}max_box_acc"]
+            said += f"{which} centred box has {side:.3f} of the image's sides.\n"
+    return said
+
+
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate as the command line says."""
     # Here, so that the processes that work on the maps need not load matplotlib.
@@ -132,6 +154,7 @@ def evaluate(args: argparse.Namespace) -> None:
         result = evaluate_scoremaps(
             args.scoremap_root,
             args.metadata_dir,
+            baseline=args.baseline,
             settings=settings,
             threshold=args.threshold,
             mask_root=args.mask_root,
@@ -146,6 +169,7 @@ def evaluate(args: argparse.Namespace) -> None:
     facts = result["evaluated"]
     print(describe_missing(facts["missing"], facts["images"]), end="")
     print(format_metrics(result["metrics"]))
+    print(describe_sides(facts.get("sides", {})), end="")
     print(
         f"{facts['images']} images: {facts['resized']} maps enlarged, "
         f"{facts['constant']} constant, which tell no place."

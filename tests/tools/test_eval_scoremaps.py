@@ -194,7 +194,55 @@ def test_overlaps_without_one_half(run, folder):
     assert found["wsol/gt_known"] == 75
 
 
+def evaluate_baseline(run, folder, name, *options):
+    out = folder / "out" / f"{name}.json"
+    assert run("--baseline", name, folder / "val", "--json", out, *options) == 0
+    return read_json(out)
+
+
+def test_a_centred_box_in_place_of_maps(run, folder, capsys):
+    # The square's 101 pixels lie 12 to the left of the middle and as many above it.
+    found = evaluate_baseline(run, folder, "center", "--scores", folder / "scores.npz")
+    metrics, facts = found["metrics"], found["evaluated"]
+    assert metrics["wsol/gt_known"] == metrics["wsol/top1_loc"] == 75
+    assert (facts["baseline"], facts["scoremap_root"]) == ("center", None)
+    assert (facts["images"], facts["missing"], facts["constant"]) == (4, [], 0)
+    # The largest box of which the square is half: 142 of 224 pixels, ring 41.
+    side = facts["sides"]["wsol/threshold/max_box_acc"]
+    assert side == 142 / 224
+    assert metrics["wsol/threshold/max_box_acc"] == pytest.approx(41 / 112, abs=0.005)
+    assert "The best centred box has 0.634 of the image's sides.\n" in (
+        capsys.readouterr().out
+    )
+    val = folder / "out" / "center.json"
+    test = evaluate_baseline(run, folder, "center", "--threshold", val, "--workers", 2)
+    assert test["metrics"]["wsol/val_threshold/gt_known"] == 75
+    assert test["evaluated"]["sides"]["wsol/threshold/val_max_box_acc"] == side
+    assert "Val's centred box has 0.634" in capsys.readouterr().out
+
+
+def test_the_whole_image_in_place_of_maps(run, folder):
+    found = evaluate_baseline(run, folder, "full", "--iou", 20, 30)
+    assert found["metrics"]["wsol/max_box_acc_20"] == 75
+    assert found["metrics"]["wsol/gt_known"] == 0
+    assert found["evaluated"]["constant"] == 4
+    assert "sides" not in found["evaluated"]
+
+
+def test_options_may_stand_between_the_folders(run, folder):
+    out = folder / "r.json"
+    assert run(folder / "maps", "--json", out, folder / "val") == 0
+    assert read_json(out)["evaluated"]["baseline"] is None
+
+
 # Errors
+
+
+def test_maps_or_a_baseline_not_both_nor_neither(run, folder, capsys):
+    code = run(folder / "maps", folder / "val", "--baseline", "full")
+    assert_user_error(code, capsys, "either `scoremap_root`", "maps and 'full'")
+    code = run(folder / "val")
+    assert_user_error(code, capsys, "or `baseline`", "but got neither")
 
 
 def assert_user_error(code, capsys, *parts):
@@ -330,6 +378,29 @@ def test_what_is_undefined_becomes_null(run, tmp_path):
     assert found["curves"]["pixel_precision"] == [25, None]
     assert found["metrics"]["wsol/pxap"] == 25
     assert found["evaluated"]["constant"] == 1
+
+
+def test_baselines_are_scored_on_masks(run, tmp_path):
+    texts = dict(
+        image_ids="a.jpg",
+        class_labels="a.jpg,0",
+        image_sizes="",
+        localization="a.jpg,a.png,",
+    )
+    (tmp_path / "val").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "val" / f"{name}.txt").write_text(text)
+    mask = np.zeros((224, 224), dtype=np.uint8)
+    mask[56:167, 56:167] = 255
+    cv2.imwrite(str(tmp_path / "a.png"), mask)
+    options = ["--mask-root", tmp_path]
+    center = evaluate_baseline(run, tmp_path, "center", *options)
+    assert center["metrics"]["wsol/pxap"] == center["metrics"]["wsol/pixel_iou"] == 100
+    assert "sides" not in center["evaluated"]
+    full = evaluate_baseline(run, tmp_path, "full", *options)["metrics"]
+    assert full["wsol/pixel_iou"] == pytest.approx(100 * (111 / 224) ** 2)
+    round_one = evaluate_baseline(run, tmp_path, "gaussian", *options)["metrics"]
+    assert 75 < round_one["wsol/pixel_iou"] < 100
 
 
 # Two doors: this tool and a running experiment

@@ -16,10 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.baselines import baseline_map, center_side
 from mmdgdm.evaluation.functional.boxes import Box, scale_boxes
 from mmdgdm.evaluation.functional.level_ranks import ranking_engine
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
-from mmdgdm.evaluation.functional.names import PREFIX, metric_name
+from mmdgdm.evaluation.functional.names import (
+    PREFIX,
+    THRESHOLD,
+    VAL_CHOSE,
+    metric_name,
+    split_name,
+)
 from mmdgdm.evaluation.functional.pixel_summary import (
     PixelSummary,
     make_pixel_record,
@@ -78,10 +85,10 @@ class EvaluationSettings:
 
 
 class _Job(NamedTuple):
-    """One image."""
+    """One image; without the file of a map, it is scored by a baseline's."""
 
     image_id: str
-    path: Path
+    path: Optional[Path]
     label: int
     rank: Optional[int]
     image_size: tuple[int, int]
@@ -90,9 +97,10 @@ class _Job(NamedTuple):
 
 
 def evaluate_scoremaps(
-    scoremap_root: PathLike,
+    scoremap_root: Optional[PathLike],
     metadata: PathLike,
     *,
+    baseline: Optional[str] = None,
     settings: EvaluationSettings = EvaluationSettings(),
     threshold: Optional[str] = None,
     mask_root: Optional[PathLike] = None,
@@ -110,8 +118,12 @@ def evaluate_scoremaps(
     :mod:`mmdgdm.evaluation.functional.summary` for the scores.
 
     Args:
-        scoremap_root: Folder of the maps, ``<root>/<image id>.npy``.
+        scoremap_root: Folder of the maps, ``<root>/<image id>.npy``; ``None`` for a
+            baseline.
         metadata: Folder of the split in the benchmark's text form.
+        baseline: In place of maps, one that knows nothing of the image: ``"full"``,
+            ``"center"`` or ``"gaussian"``
+            (:mod:`mmdgdm.evaluation.functional.baselines`).
         settings: What is computed.
         threshold: In place of that of the settings, a text: a number, or the path of
             the ``.json`` result of val, which must be of the same kind, boxes or
@@ -130,13 +142,15 @@ def evaluate_scoremaps(
 
     Returns:
         ``metrics`` and ``curves`` by name, for boxes ``by_class`` and ``by_size``, and
-        ``evaluated``: counts, settings, missing images, versions.
+        ``evaluated``: counts, settings, missing images, versions. Of the baseline
+        ``"center"``, there are ``sides`` of its box by the name of each threshold.
 
     Raises:
         ConfigError: If an argument is malformed.
         DataError: If a file is missing or malformed; names image and file.
     """
     _check_arguments(settings, workers)
+    _check_source(scoremap_root, baseline)
     split = read_split(metadata)
     if threshold is not None:
         names = BOX_THRESHOLDS if split.masks is None else MASK_THRESHOLDS
@@ -148,7 +162,8 @@ def evaluate_scoremaps(
     root = None if mask_root is None else Path(mask_root)
     records: list[bytes] = []
     num_resized = 0
-    for part, resized in _run(partial(_evaluate_chunk, settings, root), jobs, workers):
+    work = partial(_evaluate_chunk, settings, root, baseline)
+    for part, resized in _run(work, jobs, workers):
         records += part
         num_resized += resized
         progress(len(records), len(jobs))
@@ -164,14 +179,26 @@ def evaluate_scoremaps(
         "missing": missing,
         "resized": num_resized,
         "constant": num_constant,
-        "scoremap_root": str(scoremap_root),
+        "scoremap_root": None if scoremap_root is None else str(scoremap_root),
+        "baseline": baseline,
         "metadata": str(metadata),
         "mask_root": None if root is None else str(root),
         "scores": None if scores is None else str(scores),
         **asdict(settings),
         "versions": _versions(),
     }
+    if baseline == "center" and split.masks is None:
+        result["evaluated"]["sides"] = _sides(result["metrics"])
     return result
+
+
+def _sides(metrics: dict[str, float]) -> dict[str, float]:
+    """Sides of the centred box at each threshold, as shares of the image's."""
+    return {
+        name: center_side(value)
+        for name, value in metrics.items()
+        if split_name(name).kind in (THRESHOLD, VAL_CHOSE)
+    }
 
 
 def _versions() -> dict[str, str]:
@@ -194,6 +221,17 @@ def _check_arguments(settings: EvaluationSettings, workers: int) -> None:
         )
 
 
+def _check_source(scoremap_root: Optional[PathLike], baseline: Optional[str]) -> None:
+    if (scoremap_root is None) == (baseline is None):
+        got = "neither" if baseline is None else f"{scoremap_root} and {baseline!r}"
+        raise ConfigError(
+            "Expected either `scoremap_root`, a folder of maps, or `baseline`, the "
+            f"name of a trivial one, but got {got}."
+        )
+    if baseline is not None:
+        baseline_map(baseline)  # it checks the name
+
+
 def _check_mask_root(
     split: SplitMetadata, metadata: PathLike, mask_root: Optional[PathLike]
 ) -> None:
@@ -210,23 +248,17 @@ def _check_mask_root(
 
 def _make_jobs(
     split: SplitMetadata,
-    scoremap_root: PathLike,
+    scoremap_root: Optional[PathLike],
     scores: Optional[PathLike],
     topk: Sequence[int],
     allow_missing: bool,
 ) -> tuple[list[_Job], list[str]]:
     """One job per image with a map, and the ids of the others."""
-    paths = find_scoremaps(scoremap_root, split.image_ids)
-    missing = [image_id for image_id, path in paths.items() if path is None]
-    if missing and (not allow_missing or len(missing) == len(paths)):
-        names = ", ".join(repr(name) for name in missing[:_NUM_SHOWN])
-        more = ", ..." if len(missing) > _NUM_SHOWN else ""
-        raise DataError(
-            f"Expected a score map (.npy) in {scoremap_root} for each of "
-            f"{len(paths)} images, but {len(missing)} have none: {names}{more}."
-        )
-    present = {name: path for name, path in paths.items() if path is not None}
-    ranks = {} if scores is None else _ranks(split, scores, present, topk)
+    paths: dict[str, Optional[Path]] = dict.fromkeys(split.image_ids)
+    missing: list[str] = []
+    if scoremap_root is not None:
+        paths, missing = _find(scoremap_root, split.image_ids, allow_missing)
+    ranks = {} if scores is None else _ranks(split, scores, paths, topk)
     masks = split.masks or {}
     jobs = [
         _Job(
@@ -238,9 +270,25 @@ def _make_jobs(
             split.boxes.get(image_id, []),
             masks.get(image_id, []),
         )
-        for image_id, path in present.items()
+        for image_id, path in paths.items()
     ]
     return jobs, missing
+
+
+def _find(
+    scoremap_root: PathLike, image_ids: Sequence[str], allow_missing: bool
+) -> tuple[dict[str, Optional[Path]], list[str]]:
+    """The maps of the images that have one, and the ids of the others."""
+    paths = find_scoremaps(scoremap_root, image_ids)
+    missing = [image_id for image_id, path in paths.items() if path is None]
+    if missing and (not allow_missing or len(missing) == len(paths)):
+        names = ", ".join(repr(name) for name in missing[:_NUM_SHOWN])
+        more = ", ..." if len(missing) > _NUM_SHOWN else ""
+        raise DataError(
+            f"Expected a score map (.npy) in {scoremap_root} for each of "
+            f"{len(paths)} images, but {len(missing)} have none: {names}{more}."
+        )
+    return {name: path for name, path in paths.items() if path is not None}, missing
 
 
 def _ranks(
@@ -295,12 +343,18 @@ def _run(
 
 
 def _evaluate_chunk(
-    settings: EvaluationSettings, mask_root: Optional[Path], jobs: list[_Job]
+    settings: EvaluationSettings,
+    mask_root: Optional[Path],
+    baseline: Optional[str],
+    jobs: list[_Job],
 ) -> _Outcome:
     records, num_resized = [], 0
+    scores = np.zeros(0) if baseline is None else baseline_map(baseline)
+    was_resized = False
     for job in jobs:
         try:
-            scores, was_resized = read_scoremap(job.path)
+            if job.path is not None:
+                scores, was_resized = read_scoremap(job.path)
             records.append(_record(settings, mask_root, job, scores))
         except DataError as error:
             raise DataError(f"Image {job.image_id!r}: {error}") from error
