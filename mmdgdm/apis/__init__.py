@@ -15,6 +15,7 @@ _MODULES = {
     "build_runner": "mmdgdm.apis.runner",
     "run_test": "mmdgdm.apis.runner",
     "run_training": "mmdgdm.apis.runner",
+    "score_baselines": "mmdgdm.apis.baselines",
 }
 __all__ = [
     "WSOLInferencer",
@@ -22,6 +23,7 @@ __all__ = [
     "evaluate_scoremaps",
     "run_test",
     "run_training",
+    "score_baselines",
 ]
 
 

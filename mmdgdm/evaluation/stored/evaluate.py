@@ -149,8 +149,7 @@ def evaluate_scoremaps(
         ConfigError: If an argument is malformed.
         DataError: If a file is missing or malformed; names image and file.
     """
-    _check_arguments(settings, workers)
-    _check_source(scoremap_root, baseline)
+    _check_arguments(settings, workers, scoremap_root, baseline)
     split = read_split(metadata)
     if threshold is not None:
         names = BOX_THRESHOLDS if split.masks is None else MASK_THRESHOLDS
@@ -160,13 +159,8 @@ def evaluate_scoremaps(
         split, scoremap_root, scores, settings.topk, allow_missing
     )
     root = None if mask_root is None else Path(mask_root)
-    records: list[bytes] = []
-    num_resized = 0
     work = partial(_evaluate_chunk, settings, root, baseline)
-    for part, resized in _run(work, jobs, workers):
-        records += part
-        num_resized += resized
-        progress(len(records), len(jobs))
+    records, num_resized = _collect(_run(work, jobs, workers), progress, len(jobs))
     if record_file is not None:
         write_records(record_file, [job.image_id for job in jobs], records=records)
     ranks = [job.rank for job in jobs]
@@ -192,6 +186,19 @@ def evaluate_scoremaps(
     return result
 
 
+def _collect(
+    outcomes: Iterable[_Outcome], progress: Callable[[int, int], None], total: int
+) -> _Outcome:
+    """All records, and the number of maps that were resized."""
+    records: list[bytes] = []
+    num_resized = 0
+    for part, resized in outcomes:
+        records += part
+        num_resized += resized
+        progress(len(records), total)
+    return records, num_resized
+
+
 def _sides(metrics: dict[str, float]) -> dict[str, float]:
     """Sides of the centred box at each threshold, as shares of the image's."""
     return {
@@ -211,7 +218,12 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _check_arguments(settings: EvaluationSettings, workers: int) -> None:
+def _check_arguments(
+    settings: EvaluationSettings,
+    workers: int,
+    scoremap_root: Optional[PathLike],
+    baseline: Optional[str],
+) -> None:
     check_box_settings(
         settings.iou_thresholds, settings.topk, threshold=settings.threshold
     )
@@ -219,9 +231,6 @@ def _check_arguments(settings: EvaluationSettings, workers: int) -> None:
         raise ConfigError(
             f"Expected `workers` to be a positive integer, but got {workers!r}."
         )
-
-
-def _check_source(scoremap_root: Optional[PathLike], baseline: Optional[str]) -> None:
     if (scoremap_root is None) == (baseline is None):
         got = "neither" if baseline is None else f"{scoremap_root} and {baseline!r}"
         raise ConfigError(
