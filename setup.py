@@ -126,6 +126,7 @@ setup(
     python_requires=">=3.9",
     install_requires=read_requirements("runtime"),
     extras_require={
+        "cam": read_requirements("cam"),
         "lite": read_requirements("lite"),
         "mim": read_requirements("mim"),
         "fast": read_requirements("fast"),
@@ -134,7 +135,7 @@ setup(
         "test": read_requirements("test"),
         "dev": [
             line
-            for name in ("test", "search", "fast", "dev")
+            for name in ("test", "search", "fast", "cam", "dev")
             for line in read_requirements(name)
         ],
     },

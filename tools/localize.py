@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mmdgdm.apis.inference.tables import FORMS
-from mmdgdm.cli.command_line import run_command
+from mmdgdm.cli.command_line import add_cam_method, run_command
 from mmdgdm.utils.argument_checks import check_choice
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         metavar="T",
         help="share of a map's range above which its box lies; else the checkpoint's",
     )
-    parser.add_argument("--cam-method", default="cam", help="how maps are made")
+    add_cam_method(parser)
     parser.add_argument(
         "--save", default="image,json", help=f"some of {','.join(FORMS)}"
     )

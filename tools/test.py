@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from mmdgdm.apis.runner import run_test
 from mmdgdm.cli.command_line import (
+    add_cam_method,
     add_common_arguments,
     load_run_config,
     run_command,
@@ -66,6 +67,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help="average over the views in tta_pipeline; without one, over the image "
         "and its mirror image",
     )
+    add_cam_method(parser)
     args = parser.parse_args(argv)
     if args.show_num is not None and args.show_dir is None:
         parser.error("argument --show-num: needs --show-dir")
@@ -80,6 +82,8 @@ def test(args: argparse.Namespace) -> None:
     cfg = load_run_config(args)
     if args.split == "val":
         overrides.use_val_split(cfg)
+    if args.cam_method is not None:
+        overrides.set_cam_method(cfg, args.cam_method)
     if args.tta:
         enable_tta(cfg)
     if args.out is not None:

@@ -68,7 +68,11 @@ class WSOLInferencer(BaseInferencer):
         device: Where to run; ``None`` takes a GPU if there is one.
         threshold: Share of a map's range above which its boxes lie, in [0, 1).
             ``None`` takes what the checkpoint's validation chose, else 0.2.
-        cam_method: How maps are made: ``"cam"``.
+        cam_method: How maps are made: ``"cam"``, or by the gradient family of the
+            extra ``cam``, ``"gradcam"``, ``"gradcam++"``, ``"xgradcam"``,
+            ``"layercam"`` or ``"scorecam"``. ``None`` does as the config says, which
+            is ``"cam"`` unless it sets another. A threshold that validation chose
+            for maps of one method is not used for another's.
         layer: Of a torch module, the name of the submodule to map, ``"layer4"``.
         classifier: Of a torch module, the name of its linear classifier, ``"fc"``.
         class_names: Names of the classes, in place of those known.
@@ -101,7 +105,7 @@ class WSOLInferencer(BaseInferencer):
         *,
         device: Optional[str] = None,
         threshold: Optional[float] = None,
-        cam_method: str = "cam",
+        cam_method: Optional[str] = None,
         layer: Optional[str] = None,
         classifier: Optional[str] = None,
         class_names: Optional[Sequence[str]] = None,
@@ -119,10 +123,10 @@ class WSOLInferencer(BaseInferencer):
         settings = {key: value for key, value in given.items() if value is not None}
         if threshold is not None:
             check_share("threshold", threshold, high_open=True)
-        check_choice("cam_method", cam_method, choices=["cam"])
-        loaded = load_model(model, weights, settings=ModuleSettings(**settings))
+        loaded = load_model(
+            model, weights, settings=ModuleSettings(**settings), cam_method=cam_method
+        )
         self.scope = "mmpretrain"
-        self.cam_method = cam_method
         self.cfg = loaded.cfg
         self.device = torch.device(device or get_device())
         self.model = loaded.model.to(self.device)
@@ -131,6 +135,7 @@ class WSOLInferencer(BaseInferencer):
         self.visualizer = None
         self.show_progress = False
         self.classes = _check_names(class_names, loaded)
+        self.cam_method: str = self.model.cam_method
         self.threshold, self.threshold_source = _choose_threshold(threshold, loaded)
 
     def __call__(

@@ -32,6 +32,7 @@ from mmdgdm.evaluation.functional.names import split_name
 from mmdgdm.evaluation.stored.thresholds import BOX_THRESHOLDS
 from mmdgdm.models.backbones.efficientnet_lite import EfficientNetLite
 from mmdgdm.models.classifiers import ModuleClassifier, WSOLClassifier
+from mmdgdm.models.utils.gradient_maps import check_cam_method
 from mmdgdm.named_configs import configs_root
 from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 
@@ -67,7 +68,7 @@ class ModuleSettings:
 
     Attributes:
         layer: Name of the submodule whose output is mapped.
-        classifier: Name of its linear classifier.
+        classifier: Name of its linear classifier; gradient methods need none.
         input_size: Pixels of each side of its images, or (width, height).
         mean: Of red, green and blue, for levels of 0 to 255.
         std: Likewise.
@@ -81,7 +82,11 @@ class ModuleSettings:
 
 
 def load_model(
-    model: Any, weights: Optional[str] = None, *, settings: ModuleSettings
+    model: Any,
+    weights: Optional[str] = None,
+    *,
+    settings: ModuleSettings,
+    cam_method: Optional[str] = None,
 ) -> LoadedModel:
     """Make a model that localizes.
 
@@ -89,6 +94,7 @@ def load_model(
         model: As for :class:`mmdgdm.apis.WSOLInferencer`.
         weights: Path or address of a checkpoint.
         settings: Of a torch module.
+        cam_method: How maps are made; ``None`` as the config says.
 
     Returns:
         The model with its weights.
@@ -100,7 +106,22 @@ def load_model(
     """
     use_safe_checkpoint_loader()
     if isinstance(model, nn.Module):
-        return _load_module(model, weights, settings)
+        method = cam_method or "cam"
+        return _load_module(model, weights, settings=settings, cam_method=method)
+    if cam_method is not None:
+        check_cam_method(cam_method)
+    loaded = _load_named(model, weights, settings)
+    known: Any = loaded.model
+    if cam_method is not None and cam_method != known.cam_method:
+        # What validation chose for other maps says nothing about these.
+        known.cam_method, loaded.threshold = cam_method, None
+    return loaded
+
+
+def _load_named(
+    model: Any, weights: Optional[str], settings: ModuleSettings
+) -> LoadedModel:
+    """Load anything but a torch module."""
     if settings != ModuleSettings():
         raise ConfigError(
             "Expected `layer`, `classifier`, `input_size`, `mean` and `std` only with "
@@ -144,27 +165,35 @@ def _find_config(name: str) -> Optional[Path]:
 
 
 def _load_module(
-    module: nn.Module, weights: Optional[str], settings: ModuleSettings
+    module: nn.Module,
+    weights: Optional[str],
+    *,
+    settings: ModuleSettings,
+    cam_method: str,
 ) -> LoadedModel:
-    for name in ("layer", "classifier"):
-        if getattr(settings, name) is None:
+    needed = {"layer": "submodule to map", "classifier": "linear classifier"}
+    for name, what in needed.items():
+        is_needed = name == "layer" or cam_method == "cam"
+        if is_needed and getattr(settings, name) is None:
             children = ", ".join(repr(child) for child, _ in module.named_children())
             raise ConfigError(
-                f"Expected `{name}` with a torch module, the name of the "
-                + ("submodule to map" if name == "layer" else "linear classifier")
-                + f" (at the top of {type(module).__name__} are {children}), but got "
-                "none."
+                f"Expected `{name}` with a torch module, the name of the {what} (at "
+                f"the top of {type(module).__name__} are {children}), but got none."
             )
     if weights is not None:
         check_weights(module, read_weights(weights), source=weights)
+    size = settings.input_size
+    width, height = (size, size) if isinstance(size, int) else size
     model = ModuleClassifier(
         module,
         str(settings.layer),
-        classifier=str(settings.classifier),
+        classifier=settings.classifier,
+        size=(width, height),
         mean=settings.mean,
         std=settings.std,
+        cam_method=cam_method,
     )
-    return LoadedModel(model, resize_pipeline(settings.input_size))
+    return LoadedModel(model, resize_pipeline((width, height)))
 
 
 def _load_lite(arch: str, weights: Optional[str]) -> LoadedModel:

@@ -262,6 +262,29 @@ def set_record_file(cfg: Config, path: Path) -> None:
             )
 
 
+def set_cam_method(cfg: Config, cam_method: str) -> None:
+    """Make maps in another way than the config says.
+
+    The threshold that a checkpoint brings was chosen for the config's maps, so it is
+    not used for others.
+
+    Args:
+        cfg: The config to change.
+        cam_method: One of :data:`mmdgdm.utils.cam_methods.CAM_METHODS`.
+
+    Raises:
+        ConfigError: If the model is of another class than WSOLClassifier.
+    """
+    if type_name(cfg.get("model")) != "WSOLClassifier":
+        raise ConfigError(
+            "Expected `model.type` to be mmdgdm.WSOLClassifier for `--cam-method`, but "
+            f"got {type_name(cfg.get('model'))!r}."
+        )
+    if cam_method != cfg.model.get("cam_method", "cam"):
+        cfg.model.cam_method = cam_method
+        set_hook(cfg, "mmdgdm.CalibrationHook", use_in_test=False)
+
+
 def set_hook(cfg: Config, kind: str, **settings: Any) -> None:
     """Change settings of a hook, or add it if the config has none of its type.
 

@@ -14,6 +14,8 @@ from torch import Tensor
 from mmdgdm.errors import DataError
 from mmdgdm.models.backbones.base import SizedBackbone
 from mmdgdm.models.classifiers.localized import ChooseClasses, Localized
+from mmdgdm.models.heads.base import pad_labels
+from mmdgdm.models.utils.gradient_maps import check_cam_method, classifier_maps
 from mmdgdm.models.utils.memory_format import to_channels_last
 from mmdgdm.models.utils.pretrained import check_pretrained
 from mmdgdm.models.utils.stage_necks import build_stage_necks, check_fired
@@ -41,11 +43,16 @@ class WSOLClassifier(ImageClassifier):
             (``benchmarks/memory_format.py`` tells by how much). Convolutions for which
             this crashes on CPUs keep theirs
             (:func:`mmdgdm.models.utils.memory_format.to_channels_last`).
+        cam_method: How predictions make maps: ``"cam"``, as the head does it, or by
+            the gradient family of the library pytorch-grad-cam, from the last feature
+            map: ``"gradcam"``, ``"gradcam++"``, ``"xgradcam"``, ``"layercam"`` or
+            ``"scorecam"``. Scores are the same.
         **kwargs: As for ``ImageClassifier``: ``backbone``, ``neck``, ``head``,
             ``data_preprocessor``, ``train_cfg``, ``init_cfg``.
 
     Raises:
-        ConfigError: If ``stage_necks`` is malformed or names no submodule; at a forward
+        ConfigError: If ``stage_necks`` is malformed or names no submodule, or
+            ``cam_method`` is unknown or its library not installed; at a forward
             pass, if a named submodule is not called, so that its layer would silently
             do nothing, or its output has not the stated layout.
     """
@@ -55,9 +62,11 @@ class WSOLClassifier(ImageClassifier):
         *args: Any,
         stage_necks: Optional[Sequence[Mapping[str, Any]]] = None,
         channels_last: bool = False,
+        cam_method: str = "cam",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.cam_method = check_cam_method(cam_method)
         self.stage_necks = build_stage_necks(self.backbone, stage_necks)
         # Here and not later: DDP lays out its buckets by the strides it finds.
         if channels_last:
@@ -127,7 +136,16 @@ class WSOLClassifier(ImageClassifier):
                     "(`Resize` without `keep_ratio`), or take `batch_size=1` and no "
                     "`pad_size_divisor`."
                 )
-        return super().predict(inputs, data_samples, **kwargs)
+        if self.cam_method == "cam":
+            return super().predict(inputs, data_samples, **kwargs)
+        feats = self.extract_feat(inputs)
+        samples = self.head.predict(feats, data_samples, **kwargs)
+        rows = [sample.cam_labels.tolist() for sample in samples]
+        labels = pad_labels(rows, inputs.device)
+        maps = classifier_maps(self, inputs, feats=feats, labels=labels)
+        for sample, row, cam in zip(samples, rows, maps):
+            sample.set_field(cam[: len(row)], "cam")
+        return samples
 
     def localize(self, inputs: Tensor, choose: ChooseClasses) -> Localized:
         """Score classes, and map those that are chosen by their scores.
@@ -140,7 +158,11 @@ class WSOLClassifier(ImageClassifier):
         Returns:
             Scores, classes and maps.
         """
-        embedded = self.head.embed(self.extract_feat(inputs))
+        feats = self.extract_feat(inputs)
+        embedded = self.head.embed(feats)
         scores = self.head.scores(embedded).float()
         labels = choose(scores)
-        return Localized(scores, labels, self.head.maps(embedded, labels))
+        if self.cam_method == "cam":
+            return Localized(scores, labels, self.head.maps(embedded, labels))
+        maps = classifier_maps(self, inputs, feats=feats, labels=labels)
+        return Localized(scores, labels, maps)

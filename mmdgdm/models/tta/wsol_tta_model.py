@@ -42,7 +42,7 @@ class WSOLTTAModel(BaseTTAModel):
         data_preprocessor: Takes the place of the model's own.
 
     Raises:
-        ConfigError: If the model's head gives no maps.
+        ConfigError: If the model's head gives no maps, or they are not its head's.
     """
 
     def __init__(
@@ -56,6 +56,12 @@ class WSOLTTAModel(BaseTTAModel):
             raise ConfigError(
                 "Expected the head of the model in WSOLTTAModel to give maps, for "
                 f"example mmdgdm.WSOLHead, but got {type(head).__name__}."
+            )
+        method = getattr(self.module, "cam_method", "cam")
+        if method != "cam":
+            raise ConfigError(
+                "Expected cam_method='cam' of the model in WSOLTTAModel, since maps of "
+                f"other methods have no common scale to average, but got {method!r}."
             )
 
     @property

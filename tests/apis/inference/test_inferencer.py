@@ -106,6 +106,19 @@ def test_the_threshold_of_the_checkpoint_is_taken_and_told(localize, toy_weights
     assert (found.threshold, found.threshold_source) == (0.5, "the argument")
 
 
+def test_a_threshold_of_other_maps_is_not_taken(toy_weights):
+    pytest.importorskip("pytorch_grad_cam", reason="needs the extra `cam`")
+    other = WSOLInferencer(TOY, toy_weights, device="cpu", cam_method="layercam")
+    assert (other.threshold, other.cam_method) == (0.2, "layercam")
+    assert "none was calibrated" in other.threshold_source
+    (found,) = other(photo(), topk=2)
+    assert min(float(c.scoremap.min()) for c in found.classes) == 0
+    # Here the config itself says how maps are made, as it did in training.
+    name = "gradcam_resnet18_1xb32-12e_toy"
+    own = WSOLInferencer(name, toy_weights, device="cpu")
+    assert (own.threshold, own.cam_method) == (0.35, "gradcam")
+
+
 def test_all_contours_give_the_boxes_of_the_second_metric(localize):
     (found,) = localize(photo(seed=3), all_contours=True)
     wanted = predict_boxes(found.best.scoremap, found.threshold)
