@@ -176,18 +176,31 @@ def busy(rng: np.random.Generator, box: Array) -> Array:
     return rng.normal(size=(28, 28)) + 0.5 * cam_like(rng, box, 28)
 
 
+def combs() -> tuple[Array, Array]:
+    """Two combs that grow at each level, and the box of one.
+
+    Which of the two is larger must be found out at each level, and no borders are
+    longer than theirs.
+    """
+    out = np.zeros(EVAL_SIZE[::-1])
+    half = out.shape[1] // 2
+    for left, right in ((0, half - 2), (half, out.shape[1])):
+        out[:, left] = out[::2, left:right] = 250
+        # The last tooth is longer by a pixel at each two levels.
+        out[-2, left + 1 : right] = 250 - 2 * np.arange(right - left - 1)
+    return out, np.array([[0, 0, half - 2, out.shape[0] - 1]])
+
+
 def odd_maps(rng: np.random.Generator, draw: Callable) -> dict[str, list[Any]]:
-    """Maps of full size that hold as many contours as there may be."""
+    """Maps of full size that hold as many contours as there may be, or as long ones."""
     shape = EVAL_SIZE[::-1]
     every_other = np.indices(shape).sum(axis=0) % 2
     makers = {
-        "uniform noise": lambda: rng.random(shape),
-        "random checkerboard": lambda: every_other * rng.random(shape),
+        "uniform noise": lambda: (rng.random(shape), draw(rng)),
+        "random checkerboard": lambda: (every_other * rng.random(shape), draw(rng)),
+        "two combs": combs,
     }
-    return {
-        name: [(make(), draw(rng)) for _ in range(ODD_MAPS)]
-        for name, make in makers.items()
-    }
+    return {name: [make() for _ in range(ODD_MAPS)] for name, make in makers.items()}
 
 
 def measure(pairs: list[Any], interval: float) -> dict[str, float]:

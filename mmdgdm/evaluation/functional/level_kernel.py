@@ -223,25 +223,29 @@ def _trace(flat, offsets, start, level):
     """
     row = offsets[2]
     area, first, place, begun = 0, start, start, -1
+    x, y = start % row, start // row
     heading = 6  # the pixel above the uppermost row is outside
     while True:
-        turn = 0
-        while turn < 8 and flat[place + offsets[(heading + turn) % 8]] <= level:
-            turn += 1
-        if turn == 8:
+        last = heading + 8
+        while heading < last and flat[place + offsets[heading & 7]] <= level:
+            heading += 1
+        if heading == last:
             return 0, start
-        heading = (heading + turn) % 8
+        heading &= 7
         if place == start:
             if heading == begun:
                 return abs(area), first
             if begun < 0:
                 begun = heading
-        after = place + offsets[heading]
-        area += (place % row) * (after // row) - (after % row) * (place // row)
-        place = after
+        place += offsets[heading]
+        # Eastward: 0, 1, 7; westward: 3, 4, 5. Southward: 1, 2, 3; northward: 5, 6, 7.
+        right = (((heading + 1) & 7) < 3) - (((heading - 3) & 7) < 3)
+        down = (((heading - 1) & 7) < 3) - (((heading - 5) & 7) < 3)
+        area += x * down - right * y
+        x, y = x + right, y + down
         first = min(first, place)
         # Go on behind the last neighbour that was outside.
-        heading = (heading + 7 - heading % 2) % 8
+        heading = heading + 7 - (heading & 1)
 
 
 @_compiled

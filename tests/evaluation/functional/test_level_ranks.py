@@ -273,6 +273,14 @@ def spiral():
     return out
 
 
+def two_combs():
+    out = frame()
+    for left, right in ((0, 11), (12, 24)):
+        out[:, left] = out[::2, left:right] = 40
+        out[-2, left + 1 : right] = 40 - 3 * np.arange(right - left - 1)
+    return out
+
+
 def checkerboard():
     return (np.indices((24, 24)).sum(axis=0) % 2 * 9 + 3).astype(np.uint8)
 
@@ -297,6 +305,7 @@ HAND_MADE = [
     filling_holes,
     holes_at_the_frame,
     spiral,
+    two_combs,
     checkerboard,
     steps,
     touching_corners,
