@@ -68,7 +68,8 @@ demo: $(STAMP)  ## Train, test and draw CAM and DGDM on drawn images, in minutes
 	done
 	@echo "==> Side by side"
 	@$(PY) demo/compare.py $(addprefix $(DEMO_DIR)/,$(DEMO_METHODS)) \
-	  --sheet $(DEMO_DIR)/side_by_side.jpg
+	  --sheet $(DEMO_DIR)/side_by_side.jpg \
+	  --config configs/cam/cam_resnet18_1xb32-12e_toy.py
 	@echo "==> Pictures in $(DEMO_DIR)/side_by_side.jpg and $(DEMO_DIR)/*/pictures"
 
 clean:  ## Remove what builds, checks and the demo left, not .venv

@@ -1,9 +1,12 @@
-"""Put test runs side by side: a table of scores and a sheet of the same images.
+r"""Put test runs side by side: a table of scores and a sheet of the same images.
 
 Each RUN is a folder with ``results.json`` (``tools/test.py --out``) and ``pictures/``
-(``--show-dir``). The last row of the table is what the last run gains over the first.
+(``--show-dir``). The last row of the table is what the last run gains over the first;
+with the config of the runs, the row before it is a box in the middle of each image, its
+side chosen on val: what a run must beat to tell a place.
 
-    python demo/compare.py work_dirs/demo/cam work_dirs/demo/dgdm --sheet sheet.jpg
+    python demo/compare.py work_dirs/demo/cam work_dirs/demo/dgdm --sheet sheet.jpg \
+        --config configs/cam/cam_resnet18_1xb32-12e_toy.py
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Optional
 
 import cv2
+from mmengine.config import Config
 
+from mmdgdm.apis import score_baselines
 from mmdgdm.visualization.panel import add_caption, contact_sheet, save_image
 
 #: Heading: name of the metric. Thresholds are chosen on val where it says so.
@@ -27,13 +33,17 @@ COLUMNS = {
 }
 
 
-def table(runs: list[Path]) -> str:
-    """Format the scores of all runs in columns of equal width."""
+def table(runs: list[Path], config: Optional[Path]) -> str:
+    """Format the scores of runs and of a centred box in columns of equal width."""
     scores = [json.loads((run / "results.json").read_text()) for run in runs]
     rows = [
         [run.name.upper(), *(f"{found[key]:.1f}" for key in COLUMNS.values())]
         for run, found in zip(runs, scores)
     ]
+    if config is not None:
+        box = score_baselines(Config.fromfile(config))["center"]
+        shown = [f"{box[key]:.1f}" if key in box else "-" for key in COLUMNS.values()]
+        rows.append(["CENTER", *shown])
     gains = [scores[-1][key] - scores[0][key] for key in COLUMNS.values()]
     rows.append(["gain", *(f"{gain:+.1f}" for gain in gains)])
     lines = []
@@ -63,12 +73,13 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("--sheet", type=Path, required=True, help="picture to write")
     parser.add_argument("--rows", type=int, default=8, help="images on the sheet")
+    parser.add_argument("--config", type=Path, help="whose data a centred box gets")
     args = parser.parse_args()
     for run in args.runs:
         for name in ("results.json", "pictures/pictures.json"):
             if not (run / name).is_file():
                 raise SystemExit(f"error: {run / name} is missing")
-    print(table(args.runs))
+    print(table(args.runs, args.config))
     panels = sheet(args.runs, args.rows)
     save_image(contact_sheet(panels, len(args.runs)), args.sheet, quality=80)
 

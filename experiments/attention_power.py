@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from methods import DATA, METHODS, ROOT, Records
+from methods import DATA, METHODS, ROOT, Records, trivial_scores
 from methods_table import table
 from page import insert_table
 from retest import retest
@@ -68,7 +68,9 @@ def main() -> None:
                 records.add_run(method, seed, test(args, method, seed))
     every = {method: records.read(method)["runs"] for method in args.methods}
     others = ("cam", records.read("cam")["runs"])
-    text = table(every, others, args.seeds, DATA[args.data].columns)
+    trivial = trivial_scores(args.data, args.methods[0])
+    columns = DATA[args.data].columns
+    text = table(every, others, args.seeds, columns, trivial=trivial)
     print(text)
     for method, runs in every.items():
         counts = sorted(Counter(run["power"] for run in runs.values()).items())

@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from methods import DATA, METHODS, ROOT, Records, config_of
+from methods import DATA, METHODS, ROOT, Records, config_of, trivial_scores
 from methods_table import table
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
@@ -80,7 +80,9 @@ def main() -> None:
                 records.add_run(method, seed, run)
     every = {method: records.read(method)["runs"] for method in args.methods}
     others = ("cam", records.read("cam")["runs"])
-    text = table(every, others, args.seeds, DATA[args.data].columns)
+    trivial = trivial_scores(args.data, args.methods[0], places)
+    columns = DATA[args.data].columns
+    text = table(every, others, args.seeds, columns, trivial=trivial)
     print(text)
     if args.page is not None:
         insert_table(args.page, f"{args.data}_large", text)

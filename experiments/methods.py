@@ -4,7 +4,8 @@ For every method: search its settings on val (the same number of trials each), t
 with the best ones and several seeds, choose the threshold of the maps on val, and
 report test at that threshold and at each metric's best one. Variants are not searched:
 they take the settings that were found for their origin, wherever their own config says
-what the origin's does.
+what the origin's does. The table ends with trivial baselines, such as a box in the
+middle (``mmdgdm.apis.score_baselines``).
 
     python experiments/methods.py stamps --trials 6 --jobs 2 --page docs/results.md
 
@@ -37,6 +38,7 @@ from methods_table import COLUMNS, TOP1_COLUMNS, table
 from mmengine.config import Config
 from page import insert_table
 
+from mmdgdm.apis import score_baselines
 from mmdgdm.engine.setup.config_check import RUNNER_KEYS
 from mmdgdm.evaluation.functional.names import split_name
 from mmdgdm.search.report import format_options
@@ -276,6 +278,14 @@ def run(
     records.add_run(method, seed, found)
 
 
+def trivial_scores(
+    data: str, method: str, indices: Optional[Sequence[int]] = None
+) -> dict[str, dict[str, float]]:
+    """What the trivial baselines reach on a data set, or on some images of its test."""
+    config = _load(config_of(data, method))
+    return score_baselines(config, indices=indices, prefix=DATA[data].prefix)
+
+
 def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
     return {key: value for key, value in metrics.items() if isinstance(value, float)}
 
@@ -319,7 +329,9 @@ def main() -> None:
             task.result()
     every = {method: records.read(method)["runs"] for method in args.methods}
     others = (args.against, records.read(args.against)["runs"])
-    text = table(every, others, args.seeds, DATA[args.data].columns)
+    trivial = trivial_scores(args.data, args.methods[0])
+    columns = DATA[args.data].columns
+    text = table(every, others, args.seeds, columns, trivial=trivial)
     print(text)
     if args.page is not None:
         insert_table(args.page, args.data, text)

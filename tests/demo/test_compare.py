@@ -49,6 +49,18 @@ def test_table_ends_with_the_gain_of_the_last_run(
     assert rows == {"CAM": ["50.0"] * 6, "DGDM": ["57.2"] * 6, "gain": ["+7.2"] * 6}
 
 
+def test_a_centred_box_stands_beside_the_runs(
+    compare, monkeypatch, tmp_path, capsys, repo_root
+):
+    cam = make_run(compare, tmp_path / "cam", 50.0, 0)
+    config = repo_root / "configs/cam/cam_resnet18_1xb32-12e_toy.py"
+    call(compare, monkeypatch, cam, "--sheet", tmp_path / "s.png", "--config", config)
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if "CENTER" in x)
+    # As in the table of the toy in docs/results.md.
+    assert line.split()[:5] == ["CENTER", "-", "36.0", "36.7", "40.9"]
+    assert len(line.split()) == 7
+
+
 def test_sheet_shows_the_same_images_beside_each_other(compare, monkeypatch, tmp_path):
     cam = make_run(compare, tmp_path / "cam", 50.0, 0)
     dgdm = make_run(compare, tmp_path / "dgdm", 57.25, 100)

@@ -45,7 +45,16 @@ def methods(monkeypatch, tmp_path):
             out = arguments[arguments.index("--out") + 1]
             Path(out).write_text(json.dumps({**scores, "names": ["a"]}))
 
+    def score_baselines(config, *, indices, prefix):
+        known = ("val_threshold/gt_known", "max_box_acc", "max_box_acc_v2")
+        known = {**dict.fromkeys(known, 40.0), "threshold/val_max_box_acc": 0.35}
+        scores = {**known, "threshold/max_box_acc": 0.2, "box_area_ratio": 2.0}
+        scores = {f"{prefix}{name}": value for name, value in scores.items()}
+        better = {**scores, f"{prefix}val_threshold/gt_known": 50.5}
+        return {"full": scores, "center": better}
+
     monkeypatch.setattr(module, "call", call)
+    monkeypatch.setattr(module, "score_baselines", score_baselines)
 
     def run(*arguments):
         folders = ["--work-dir", tmp_path / "work", "--results", tmp_path / "results"]
@@ -74,7 +83,28 @@ def test_searched_settings_reach_every_run_and_the_record(methods, capsys):
 def test_shares_have_two_decimals_and_percentages_one(methods, capsys):
     methods.run_script("--methods", "cam", "--seeds", 0)
     (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("| CAM"))
-    assert line == "| CAM | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.00 | 50.00 |  |  |"
+    assert line == "| CAM | 50.0 | 50.0 † | 50.0 | 50.0 | 50.0 | 50.00 | 50.00 |  |  |"
+
+
+def test_trivial_baselines_end_the_table_and_mark_what_they_beat(methods, capsys):
+    # CAM reaches 50, 51, 52 by seed, the centred box 50.5.
+    methods.run_script("--methods", "cam", "--seeds", 0, 1)
+    lines = capsys.readouterr().out.rstrip().splitlines()
+    start = "| 50.5 ± 0.7 | 50.5 ± 0.7 † | 50.5 ± 0.7 |"
+    assert lines[-5].startswith(f"| CAM {start}")
+    assert lines[-4] == (
+        "| FULL (trivial) | - | 40.0 | - | 40.0 | 40.0 | 0.20 | 2.00 | "
+        "-10.5 ± 0.7 (p 0.030) | -10.5 ± 0.7 (p 0.030) |"
+    )
+    assert lines[-3].startswith("| CENTER (trivial, side 0.65) | - | 50.5 | - |")
+    sentence = (
+        "does not beat the best trivial baseline (GT-known, val's threshold 50.5)"
+    )
+    assert lines[-1] == f"† {sentence}."
+    methods.run_script("--methods", "cam", "--seeds", 1, 2)
+    out = capsys.readouterr().out
+    assert "Every method beats the best trivial baseline" in out
+    assert "†" not in out
 
 
 def test_gains_over_cam_are_paired_by_seed(methods, tmp_path, capsys):
