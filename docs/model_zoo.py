@@ -19,6 +19,7 @@ SMALL = {
     "stamps-metadata": "stamps",
     "stamps-masks": "stamps, masks",
     "raccoon": "raccoon",
+    "cub10": "ten species of CUB-200-2011",
 }
 LARGE = {"cub": "CUB-200-2011", "ilsvrc": "ILSVRC", "openimages": "OpenImages30k"}
 HEAD = """\

@@ -23,9 +23,11 @@ import csv
 import hashlib
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -93,6 +95,18 @@ DATA = {
         origins=_SEARCHED_WITH_LOSS,
         metric="wsol_top1/max_box_acc_v2",
         columns=TOP1_COLUMNS,
+    ),
+    # On 50 images too.
+    "cub10": Data(
+        "efficientnet-lite0_1xb32-4e_cub10.py", (), metric="wsol/max_box_acc_v2"
+    ),
+    "tiny_imagenet": Data(
+        "resnet18_1xb32-20e_tiny-imagenet.py", (), metric="wsol/max_box_acc_v2"
+    ),
+    "tiny_imagenet_pretrained": Data(
+        "efficientnet-lite0_1xb32-2e_tiny-imagenet-128.py",
+        (),
+        metric="wsol/max_box_acc_v2",
     ),
 }
 #: Whose settings a variant takes.
@@ -262,17 +276,26 @@ def run(
         return
     folder = args.work_dir / f"{method}_seed{seed}"
     options = ["--cfg-options", *shlex.split(format_options(values))] if values else []
+    # What an interrupted run left would be taken for this one's.
+    shutil.rmtree(folder, ignore_errors=True)
     log = folder / "log.txt"
     train = ["tools/train.py", config, "--seed", seed, "--work-dir", folder]
+    start = time.perf_counter()
     call([*train, *options], log)
+    seconds = time.perf_counter() - start
     checkpoint = (folder / "last_checkpoint").read_text().strip()
     # The checkpoint holds the threshold that its last validation chose.
     test = ["tools/test.py", config, checkpoint, "--work-dir", folder / "test"]
     call([*test, "--out", folder / "test.json", *options], log)
+    validations = [_numbers(scores) for scores in read_validations(folder)]
     found = {
         "settings": settings,
         "torch": torch.__version__,
-        "val": _numbers(read_validations(folder)[-1]),
+        # Wall-clock time of the training, with its validations.
+        "seconds": round(seconds, 1),
+        "val": validations[-1],
+        # All validations in their order, one every `train_cfg.val_interval` epochs.
+        "validations": validations,
         "test": _numbers(json.loads((folder / "test.json").read_text())),
     }
     records.add_run(method, seed, found)

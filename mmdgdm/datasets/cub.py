@@ -10,7 +10,11 @@ from typing import Any, Optional, Union
 from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.wsol_dataset import BaseWSOLDataset
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.stored.metadata import SplitMetadata
+from mmdgdm.evaluation.stored.metadata import (
+    IMAGE_IDS,
+    SplitMetadata,
+    read_image_ids,
+)
 from mmdgdm.registry import DATASETS
 from mmdgdm.utils.argument_checks import check_choice
 from mmdgdm.utils.faults import (
@@ -59,11 +63,16 @@ class CUB(BaseWSOLDataset):
     orientation that EXIF may give is ignored.
 
     An ``image_id`` is the path below ``images/``. The split for model selection
-    (CUBV2) is not part of the archive; read it with :class:`WSOLDataset`.
+    (CUBV2) is not part of the archive; read it with :class:`WSOLDataset`. Where it was
+    taken from the images of train, ``left_out`` keeps them out of the training.
 
     Args:
         data_root: The folder ``CUB_200_2011``, or the one that holds it.
         split: ``'train'`` or ``'test'``.
+        left_out: Folder of metadata, absolute or relative to ``data_root`` as given,
+            whose ``image_ids.txt`` names images of the split that are left out: by
+            their path below ``images/``, which ``CUB_200_2011/images/`` may precede.
+            ``''`` leaves none out.
         metainfo: Further meta information; the class names come from
             ``classes.txt``.
         **kwargs: Arguments of :class:`BaseWSOLDataset`.
@@ -71,7 +80,15 @@ class CUB(BaseWSOLDataset):
     Raises:
         ConfigError: If ``split`` is unknown, or boxes are loaded and the pipeline
             crops, flips or turns.
-        DataError: If a file is missing or malformed; names file and line.
+        DataError: If a file is missing or malformed, or ``left_out`` names an image
+            that is not in the split; names file and line.
+
+    Example:
+        >>> from mmdgdm.datasets import CUB
+        >>> CUB('data/CUB_200_2011', split='train')  # doctest: +SKIP
+        Dataset CUB
+            Number of samples:  5994
+            ...
     """
 
     def __init__(
@@ -79,11 +96,14 @@ class CUB(BaseWSOLDataset):
         data_root: Union[str, os.PathLike],
         split: str = "train",
         *,
+        left_out: Union[str, os.PathLike] = "",
         metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
         self.split = check_choice("split", split, choices=SPLITS.values())
-        root = find_cub(Path(data_root).expanduser())
+        given = Path(data_root).expanduser()
+        self.left_out = given / Path(left_out).expanduser() if left_out else None
+        root = find_cub(given)
         super().__init__(
             data_root=str(root),
             ann_file="",
@@ -100,7 +120,29 @@ class CUB(BaseWSOLDataset):
             names=(self.split,),
             with_boxes=self.with_boxes,
         )
-        return self.make_infos(splits[self.split])
+        split = splits[self.split]
+        if self.left_out is not None:
+            left_out = _read_left_out(self.left_out, split)
+            split.image_ids = [i for i in split.image_ids if i not in left_out]
+        return self.make_infos(split)
+
+
+def _read_left_out(folder: Path, split: SplitMetadata) -> set[str]:
+    """The images of a split that metadata name; there must be others."""
+    known = {same_file_name(image_id): image_id for image_id in split.image_ids}
+    path = folder / IMAGE_IDS
+    left_out = set()
+    for name in read_image_ids(path):
+        image_id = same_file_name(name).removeprefix(f"{FOLDER}/images/")
+        if image_id not in known:
+            raise DataError(
+                f"{path}: Expected only images of the split that they are left out of, "
+                f"but got {name!r}."
+            )
+        left_out.add(known[image_id])
+    if len(left_out) == len(known):
+        raise DataError(f"{path}: names all images of the split: none would be left.")
+    return left_out
 
 
 def find_cub(root: Path) -> Path:

@@ -15,6 +15,7 @@ from mmdgdm.datasets.transforms import check_pipeline
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
 from mmdgdm.registry import DATASETS
+from mmdgdm.utils.faults import read_lines
 
 
 class BaseWSOLDataset(BaseDataset):
@@ -196,6 +197,10 @@ class WSOLDataset(BaseWSOLDataset):
             absolute.
         mask_root: Folder that mask paths start from, relative to ``data_root``;
             ``''`` stands for the image folder.
+        class_file: File of the class names, relative to ``data_root``: a line
+            ``<id> <class name>`` a class, in the order of the labels, as in CUB's
+            ``classes.txt`` and ILSVRC's ``LOC_synset_mapping.txt``. ``''`` gives none.
+        metainfo: Further meta information.
         **kwargs: Arguments of :class:`BaseWSOLDataset`: ``num_classes``,
             ``data_prefix`` (image folder, relative to ``data_root``), ...
 
@@ -219,14 +224,38 @@ class WSOLDataset(BaseWSOLDataset):
         ann_file: str,
         *,
         mask_root: str = "",
+        class_file: str = "",
+        metainfo: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
         self.mask_root = mask_root
+        root = os.path.expanduser(data_root)
+        names = {}
+        if class_file:
+            names = {"classes": _read_class_names(os.path.join(root, class_file))}
         super().__init__(
-            data_root=os.path.expanduser(data_root), ann_file=ann_file, **kwargs
+            data_root=root,
+            ann_file=ann_file,
+            metainfo={**names, **(metainfo or {})},
+            **kwargs,
         )
 
     def load_data_list(self) -> list[dict]:
         """Read the split's text files into one data info per image."""
         split = read_split(self.ann_file, self.num_classes, with_boxes=self.with_boxes)
         return self.make_infos(split, self.mask_root)
+
+
+def _read_class_names(path: str) -> tuple[str, ...]:
+    names = []
+    for number, line in read_lines(path):
+        _, _, name = line.strip().partition(" ")
+        if not name.strip():
+            raise DataError(
+                f"{path}, line {number}: Expected '<id> <class name>', but got "
+                f"{line!r}."
+            )
+        names.append(name.strip())
+    if not names:
+        raise DataError(f"{path}: names no class.")
+    return tuple(names)

@@ -9,7 +9,7 @@ import pytest
 from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 
-from mmdgdm.datasets import CUB, WSOLDataset
+from mmdgdm.datasets import CUB, BaseWSOLDataset, WSOLDataset
 from mmdgdm.errors import ConfigError, DataError
 
 TEXTS = {
@@ -41,6 +41,10 @@ def replace_line(root: Path, name: str, number: int, line: str) -> None:
     lines = TEXTS[name].splitlines()
     lines[number - 1] = line
     (root / name).write_text("\n".join(lines))
+
+
+def infos_of(dataset: BaseWSOLDataset) -> list[dict]:
+    return [dataset.get_data_info(index) for index in range(len(dataset))]
 
 
 def test_split_label_and_box(root):
@@ -230,6 +234,57 @@ def test_stamps_raw_layout_gives_the_boxes_of_its_metadata(shared_data, split):
         assert info["image_size"] == other["image_size"]
         assert info["gt_label"] == other["gt_label"]
         assert Path(info["img_path"]) == Path(other["img_path"])
+
+
+@pytest.fixture
+def leave_out(root):
+    """Write image ids into metadata beside the folder of the data set."""
+
+    def write(*image_ids: str) -> CUB:
+        folder = root.parent / "metadata" / "val"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "image_ids.txt").write_text("\n".join(image_ids))
+        return CUB(root.parent, left_out="metadata/val")
+
+    return write
+
+
+@pytest.mark.parametrize("prefix", ["", "CUB_200_2011/images/", "./"])
+def test_images_of_val_are_left_out_of_train(leave_out, prefix):
+    dataset = leave_out(f"{prefix}001.Jay/jay_1.png")
+    assert [info["image_id"] for info in infos_of(dataset)] == ["002.Owl/owl_2.png"]
+    # Labels are those of all classes, also where one has no image left.
+    assert dataset.num_classes == 2
+    assert dataset.get_data_info(0)["gt_label"] == 1
+
+
+@pytest.mark.parametrize("image_id", ["001.Jay/jay_2.png", "001.Jay/jay_9.png"])
+def test_an_image_of_no_or_another_split_cannot_be_left_out(leave_out, image_id):
+    message = rf"val/image_ids\.txt: Expected only images .* got '{image_id}'"
+    with pytest.raises(DataError, match=message):
+        leave_out("001.Jay/jay_1.png", image_id)
+
+
+def test_not_all_images_can_be_left_out(leave_out):
+    with pytest.raises(DataError, match="none would be left"):
+        leave_out("001.Jay/jay_1.png", "002.Owl/owl_2.png")
+
+
+def test_what_is_left_out_must_be_there(root):
+    with pytest.raises(DataError, match=r"val/image_ids\.txt: there is no such file"):
+        CUB(root, left_out="../metadata/val")
+
+
+def test_cub10_is_parted_as_its_metadata(shared_data):
+    root = shared_data / "cub10"
+    if not root.is_dir():
+        pytest.skip(f"needs the data set {root}, which is missing")
+    for split, left_out in (("train", "metadata/val"), ("test", "")):
+        raw = CUB(root, split=split, left_out=left_out)
+        text = WSOLDataset(root, f"metadata/{split}", num_classes=10)
+        prefix = "CUB_200_2011/images/"
+        found = {prefix + i["image_id"]: i["gt_label"] for i in infos_of(raw)}
+        assert found == {i["image_id"]: i["gt_label"] for i in infos_of(text)}
 
 
 def test_box_rule_on_the_real_data_set(shared_data, tmp_path):

@@ -38,7 +38,9 @@ def methods(monkeypatch, tmp_path):
             (folder / "last_checkpoint").write_text("epoch_4.pth\n")
             scalars = folder / "time" / "vis_data" / "scalars.json"
             scalars.parent.mkdir(parents=True)
-            scalars.write_text('{"wsol/gt_known": 1.0, "step": 4}\n')
+            scalars.write_text(
+                '{"wsol/gt_known": 1.0, "step": 2}\n{"wsol/gt_known": 2.0, "step": 4}\n'
+            )
         else:
             seed = int(folder.parent.name[-1])
             scores = dict.fromkeys(module.COLUMNS.values(), 50.0 + seed)
@@ -73,7 +75,11 @@ def test_searched_settings_reach_every_run_and_the_record(methods, capsys):
     found = methods.run_script("--methods", "cam", "--seeds", 0, 1, "--trials", 1)
     assert found["cam"]["values"] == {RATE: 0.5, DROP: 0.25}
     assert found["cam"]["search"]["trials"] == [{"trial": "0", RATE: "0.5"}]
-    assert found["cam"]["runs"]["1"]["val"] == {"wsol/gt_known": 1.0}
+    assert found["cam"]["runs"]["1"]["val"] == {"wsol/gt_known": 2.0}
+    assert found["cam"]["runs"]["1"]["validations"] == [
+        {"wsol/gt_known": 1.0},
+        {"wsol/gt_known": 2.0},
+    ]
     assert found["cam"]["runs"]["1"]["test"]["wsol/val_threshold/gt_known"] == 51.0
     for arguments in methods.calls[1:]:
         assert arguments[-2:] == [f"{RATE}=0.5", f"{DROP}=0.25"]
@@ -163,7 +169,7 @@ def test_runs_of_other_settings_are_refused(methods, tmp_path):
         methods.run_script("--methods", "cam", "--seeds", 0)
 
 
-@pytest.mark.parametrize("data", ["toy", "stamps", "raccoon"])
+@pytest.mark.parametrize("data", ["toy", "stamps", "raccoon", "cub10"])
 def test_every_space_belongs_to_a_method_with_a_config(methods, data):
     root = EXPERIMENTS.parent
     spaces = sorted((root / "configs" / "_search_" / data).glob("*.yaml"))

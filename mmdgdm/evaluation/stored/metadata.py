@@ -112,7 +112,7 @@ def read_split(
         DataError: At the first fault, if ``faults`` does not collect them.
     """
     root = Path(folder)
-    ids = _read_ids(root / IMAGE_IDS, faults)
+    ids = read_image_ids(root / IMAGE_IDS, faults)
     split = SplitMetadata(list(ids))
     if ids:
         _read_labels(split, root / CLASS_LABELS, ids, num_classes, faults)
@@ -122,7 +122,8 @@ def read_split(
     return split
 
 
-def _read_ids(path: Path, faults: Faults) -> dict[str, None]:
+def read_image_ids(path: Path, faults: Faults = RAISE) -> dict[str, None]:
+    """Read the file ``image_ids.txt``: the keys are its image ids, in file order."""
     ids: dict[str, None] = {}
     odd: set[str] = set()  # Files whose ids spell them in a longer way.
     for number, image_id in read_lines(path, faults):

@@ -1,0 +1,3 @@
+_base_ = ["../cam/cam_efficientnet-lite0_1xb32-4e_cub10.py", "../_base_/methods/spg.py"]
+
+model = _base_.spg.efficientnet_lite
