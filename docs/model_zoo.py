@@ -20,6 +20,13 @@ SMALL = {
     "stamps-masks": "stamps, masks",
     "raccoon": "raccoon",
     "cub10": "ten species of CUB-200-2011",
+    "tiny-imagenet": "forty classes of Tiny ImageNet",
+    "tiny-imagenet-128": "forty classes of Tiny ImageNet",
+}
+#: Folders of results that are named otherwise than the data in a config's name.
+FOLDERS = {
+    "tiny-imagenet": "tiny_imagenet",
+    "tiny-imagenet-128": "tiny_imagenet_pretrained",
 }
 LARGE = {"cub": "CUB-200-2011", "ilsvrc": "ILSVRC", "openimages": "OpenImages30k"}
 HEAD = """\
@@ -61,7 +68,8 @@ def leaves() -> Iterator[Leaf]:
 def result_of(leaf: Leaf) -> str:
     """The page with a config's results, or that there are none."""
     results = ROOT / "experiments" / "results"
-    pages = {"results": f"{leaf.data}/{leaf.method}.json"}
+    folder = FOLDERS.get(leaf.data, leaf.data)
+    pages = {"results": f"{folder}/{leaf.method}.json"}
     if leaf.data == "toy" and leaf.backbone != "resnet18":
         names = {"repvgg": "RepVGG", "efficientnet-lite0": "EfficientNet-Lite0"}
         folder = f"toy_frame/backbone={names[leaf.backbone]}"

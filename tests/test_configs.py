@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -11,9 +12,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, HOOKS, MODELS, init_default_scope
+from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
+from torch.utils.data import DataLoader
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(
@@ -141,6 +146,49 @@ def test_schedule_spans_the_epochs(name, load):
             # Without a length of its own it has that of the loop.
             epochs = config.train_cfg.max_epochs
             assert scheduler.get("T_max", epochs) == epochs
+
+
+class RateHook(Hook):
+    """Notes the rate of every iteration."""
+
+    def __init__(self):
+        self.rates = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.rates += runner.optim_wrapper.get_lr()["lr"]
+
+
+class Slope(BaseModel):
+    """A model of one number."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs, mode):
+        return {"loss": self.weight * inputs.float().mean()}
+
+
+@pytest.mark.parametrize("epochs", [2, 3])
+@pytest.mark.parametrize("name", ["finetune", "scratch_20e"])
+def test_a_schedule_without_a_length_has_that_of_the_training(name, epochs, tmp_path):
+    cfg = Config.fromfile(REPO_ROOT / f"configs/_base_/schedules/{name}.py")
+    hook = RateHook()
+    runner = Runner(
+        Slope(),
+        str(tmp_path),
+        train_dataloader=DataLoader([{"inputs": torch.ones(1)}] * 8, batch_size=2),
+        optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.1)),
+        param_scheduler=cfg.param_scheduler,
+        train_cfg=dict(cfg.train_cfg, max_epochs=epochs),
+        custom_hooks=[hook],
+        default_hooks=dict(checkpoint=None, logger=None),
+        experiment_name=f"{name}_{epochs}",
+    )
+    runner.train()
+    steps = 4 * epochs
+    cosine = [0.05 * (1 + math.cos(math.pi * step / steps)) for step in range(steps)]
+    assert hook.rates == pytest.approx(cosine, rel=1e-9)
 
 
 @every_config

@@ -1,6 +1,3 @@
-_base_ = "../cam/cam_resnet18_1xb32-12e_toy.py"
+_base_ = ["../cam/cam_resnet18_1xb32-12e_toy.py", "../_base_/methods/dropblock.py"]
 
-# Settings searched on val, rounded (configs/_search_/toy/dropblock.yaml).
-model = dict(
-    stage_necks=[dict(type="mmdgdm.DropBlock", after="layer1.1", drop_prob=0.044)]
-)
+model = _base_.dropblock.resnet18_toy

@@ -87,6 +87,34 @@ def test_class_names_reach_the_metainfo(root):
     assert dataset.get_cat_ids(2) == [1]
 
 
+def test_class_names_are_read_from_a_file(root):
+    (root / "names.txt").write_text("n01 European  jay\n\nn02 owl, bird of night\n")
+    dataset = build(root, classes=None, class_file="names.txt")
+    assert dataset.metainfo["classes"] == ("European  jay", "owl, bird of night")
+    assert dataset.num_classes == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("n01 jay\nn02\n", r"names\.txt, line 2: Expected '<id> <class name>'"),
+        ("", r"names\.txt: names no class"),
+        (None, r"names\.txt: there is no such file"),
+    ],
+)
+def test_a_malformed_file_of_class_names_is_named(root, text, message):
+    if text is not None:
+        (root / "names.txt").write_text(text)
+    with pytest.raises(DataError, match=message):
+        build(root, classes=None, class_file="names.txt")
+
+
+def test_the_file_of_class_names_must_fit_the_number_of_classes(root):
+    (root / "names.txt").write_text("n01 jay\nn02 owl\n")
+    with pytest.raises(ConfigError, match="`num_classes` to be 2"):
+        build(root, classes=None, class_file="names.txt", num_classes=3)
+
+
 @pytest.mark.parametrize(
     ("test_mode", "with_boxes", "expected"),
     [

@@ -16,6 +16,10 @@ RATE = "optim_wrapper.optimizer.lr"
 DROP = "model.stage_necks.0.sagd.drop_prob"
 
 
+#: Data whose searches draw the length of training too.
+SEARCHED_IN_LENGTH = ("cub10", "tiny_imagenet", "tiny_imagenet_pretrained")
+
+
 @pytest.fixture
 def methods(monkeypatch, tmp_path):
     """The script, whose tools write what real ones would; the calls are kept."""
@@ -169,7 +173,7 @@ def test_runs_of_other_settings_are_refused(methods, tmp_path):
         methods.run_script("--methods", "cam", "--seeds", 0)
 
 
-@pytest.mark.parametrize("data", ["toy", "stamps", "raccoon", "cub10"])
+@pytest.mark.parametrize("data", ["toy", "stamps", "raccoon", *SEARCHED_IN_LENGTH])
 def test_every_space_belongs_to_a_method_with_a_config(methods, data):
     root = EXPERIMENTS.parent
     spaces = sorted((root / "configs" / "_search_" / data).glob("*.yaml"))
@@ -189,10 +193,27 @@ def test_the_loss_is_searched_under_its_name_alone():
         assert has_loss is ("bgloss" in path.stem), path
 
 
-def test_all_methods_are_compared_on_stamps(methods):
-    spaces = (EXPERIMENTS.parent / "configs" / "_search_" / "stamps").glob("*.yaml")
+@pytest.mark.parametrize("data", ["stamps", *SEARCHED_IN_LENGTH])
+def test_all_methods_are_compared(methods, data):
+    spaces = (EXPERIMENTS.parent / "configs" / "_search_" / data).glob("*.yaml")
     wanted = {m for m in methods.METHODS if m not in methods.ORIGINS}
     assert {path.stem for path in spaces} == wanted
+
+
+@pytest.mark.parametrize("data", SEARCHED_IN_LENGTH)
+def test_all_methods_draw_the_same_rates_and_lengths(data):
+    folder = EXPERIMENTS.parent / "configs" / "_search_" / data
+    spaces = [yaml.safe_load(path.read_text()) for path in folder.glob("*.yaml")]
+    assert len({str([*space.items()][:2]) for space in spaces}) == 1
+    assert {[*space][1] for space in spaces} == {"train_cfg.max_epochs"}
+
+
+def test_what_an_interrupted_run_left_is_not_read(methods, tmp_path):
+    left = tmp_path / "work" / "cam_seed0" / "earlier" / "vis_data" / "scalars.json"
+    left.parent.mkdir(parents=True)
+    left.write_text('{"wsol/gt_known": 9.0, "step": 1}\n')
+    found = methods.run_script("--methods", "cam", "--seeds", 0)
+    assert len(found["cam"]["runs"]["0"]["validations"]) == 2
 
 
 @pytest.mark.parametrize("data", ["toy", "stamps", "raccoon"])

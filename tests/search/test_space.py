@@ -110,7 +110,16 @@ def test_a_grid_of_real_numbers_needs_a_step():
 
 METHODS = ("acol", "adl", "dgdm", "has")
 SPACES = Path(__file__).resolve().parents[2] / "configs" / "_search_"
-STAMPS = sorted((SPACES / "stamps").iterdir())
+#: Folder of spaces, and what follows the method in the names of their configs.
+ENDINGS = {
+    "stamps": "efficientnet-lite0_1xb32-4e_stamps.py",
+    "cub10": "efficientnet-lite0_1xb32-4e_cub10.py",
+    "tiny_imagenet": "resnet18_1xb32-20e_tiny-imagenet.py",
+    "tiny_imagenet_pretrained": "efficientnet-lite0_1xb32-2e_tiny-imagenet-128.py",
+}
+OF_ALL_METHODS = [
+    path for folder in ENDINGS for path in sorted((SPACES / folder).iterdir())
+]
 
 
 @pytest.fixture(scope="module")
@@ -133,15 +142,22 @@ def test_every_shipped_space_is_checked():
     assert found == set(METHODS)
 
 
-@pytest.mark.parametrize("path", STAMPS, ids=lambda path: path.stem)
-def test_shipped_spaces_of_stamps_fit_their_config(path, repo_root):
-    name = f"{path.stem}_efficientnet-lite0_1xb32-4e_stamps.py"
+@pytest.mark.parametrize(
+    "path", OF_ALL_METHODS, ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_shipped_spaces_of_all_methods_fit_their_config(path, repo_root):
+    name = f"{path.stem}_{ENDINGS[path.parent.name]}"
     cfg = load_config(repo_root / "configs" / path.stem.split("-")[0] / name)
     check_searchable(cfg)
     space = read_space(path)
     check_space(space, cfg, name=str(path))
-    # First, so that all methods draw the same rates.
-    assert next(iter(space)) == "optim_wrapper.optimizer.lr"
+    # First, so that all methods draw the same rates, and then the same lengths.
+    first, second, *_ = [*space, ""]
+    assert first == "optim_wrapper.optimizer.lr"
+    if "train_cfg.max_epochs" in space:
+        assert second == "train_cfg.max_epochs"
+        # Nothing else may say how long the training is.
+        assert all("T_max" not in scheduler for scheduler in cfg.param_scheduler)
 
 
 @pytest.mark.parametrize(

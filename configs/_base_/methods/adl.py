@@ -10,3 +10,9 @@ adl = {
         efficientnet_lite=("layers.6",),
     ).items()
 }
+# Searched on val of the toy, rounded (configs/_search_/toy/adl.yaml).
+adl["resnet18_toy"] = dict(
+    stage_necks=[
+        dict(type="mmdgdm.ADL", after="layer1.1", drop_rate=0.54, drop_threshold=0.85)
+    ]
+)

@@ -9,3 +9,7 @@ dropblock = {
         efficientnet_lite=("layers.6",),
     ).items()
 }
+# Searched on val of the toy, rounded (configs/_search_/toy/dropblock.yaml).
+dropblock["resnet18_toy"] = dict(
+    stage_necks=[dict(type="mmdgdm.DropBlock", after="layer1.1", drop_prob=0.044)]
+)

@@ -10,6 +10,12 @@ has = dict(
         grid_sizes=(0, 11, 23, 31, 40),
         drop_prob=0.1,
     ),
+    # The paper's sizes, for 128 pixels instead of 224.
+    tiny_imagenet_128=dict(
+        type="mmdgdm.HideAndSeek",
+        fill=(127, 127, 127),
+        grid_sizes=(0, 9, 18, 25, 32),
+    ),
     # The paper's sizes, for 64 pixels instead of 224.
     toy=dict(
         type="mmdgdm.HideAndSeek",

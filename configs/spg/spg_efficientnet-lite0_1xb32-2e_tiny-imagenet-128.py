@@ -1,0 +1,6 @@
+_base_ = [
+    "../cam/cam_efficientnet-lite0_1xb32-2e_tiny-imagenet-128.py",
+    "../_base_/methods/spg.py",
+]
+
+model = _base_.spg.efficientnet_lite
