@@ -18,6 +18,24 @@ DROP = "model.stage_necks.0.sagd.drop_prob"
 
 #: Data whose searches draw the length of training too.
 SEARCHED_IN_LENGTH = ("cub10", "tiny_imagenet", "tiny_imagenet_pretrained")
+#: Data whose comparison has stored results.
+STORED = [
+    data
+    for data in ("toy", "stamps", "raccoon", *SEARCHED_IN_LENGTH)
+    if (EXPERIMENTS / "results" / data).is_dir()
+]
+
+
+@pytest.mark.parametrize("given", [{}, {"MALLOC_MMAP_MAX_": "7"}])
+def test_tools_keep_memory_unless_told_otherwise(monkeypatch, tmp_path, given):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    module = importlib.reload(importlib.import_module("methods"))
+    monkeypatch.delenv("MALLOC_MMAP_MAX_", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    script = "import os; print(os.environ['MALLOC_MMAP_MAX_'])"
+    module.call(["-c", script], tmp_path / "log")
+    assert (tmp_path / "log").read_text().split() == [*given.values(), "0"][:1]
 
 
 @pytest.fixture
@@ -216,7 +234,7 @@ def test_what_an_interrupted_run_left_is_not_read(methods, tmp_path):
     assert len(found["cam"]["runs"]["0"]["validations"]) == 2
 
 
-@pytest.mark.parametrize("data", ["toy", "stamps", "raccoon"])
+@pytest.mark.parametrize("data", STORED)
 def test_nothing_that_is_stored_would_run_again(methods, data):
     records = methods.Records(EXPERIMENTS / "results" / data)
     stored = [path.stem for path in records.folder.glob("*.json")]
