@@ -13,6 +13,9 @@ from mmdgdm.evaluation.stored.evaluate import evaluate_scoremaps
 _MODULES = {
     "WSOLInferencer": "mmdgdm.apis.inference.inferencer",
     "build_runner": "mmdgdm.apis.runner",
+    "draw_result": "mmdgdm.apis.inference.drawing",
+    "localize_files": "mmdgdm.apis.inference.files",
+    "localize_video": "mmdgdm.apis.inference.videos",
     "run_test": "mmdgdm.apis.runner",
     "run_training": "mmdgdm.apis.runner",
     "score_baselines": "mmdgdm.apis.baselines",
@@ -20,7 +23,10 @@ _MODULES = {
 __all__ = [
     "WSOLInferencer",
     "build_runner",
+    "draw_result",
     "evaluate_scoremaps",
+    "localize_files",
+    "localize_video",
     "run_test",
     "run_training",
     "score_baselines",

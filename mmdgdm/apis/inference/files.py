@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 from rich.progress import Progress
@@ -58,7 +58,7 @@ def localize_files(
     inferencer: WSOLInferencer,
     inputs: Any,
     *,
-    out_dir: Path,
+    out_dir: Union[str, Path],
     save: Sequence[str] = ("image", "json"),
     batch_size: int = 1,
     progress: Optional[Progress] = None,
@@ -97,6 +97,7 @@ def localize_files(
     sources = [str(source) for source in list_sources(inputs)]
     if not sources:
         raise ConfigError("Expected images to localize, but got none.")
+    out_dir = Path(out_dir)
     check_no_result_is_read(sources, out_dir)
     check_output_folder("out_dir", out_dir)
     named = list(zip(sources, name_sources(sources)))

@@ -128,8 +128,8 @@ class WSOLInferencer(BaseInferencer):
         )
         self.scope = "mmpretrain"
         self.cfg = loaded.cfg
-        self.device = torch.device(device or get_device())
-        self.model = loaded.model.to(self.device)
+        self.device = device or get_device()
+        self.model = _move(loaded.model, self.device)
         self.pipeline = self._init_pipeline(loaded.pipeline)
         self.collate_fn = pseudo_collate
         self.visualizer = None
@@ -393,6 +393,16 @@ class WSOLInferencer(BaseInferencer):
     def _init_pipeline(self, cfg: Any) -> Callable:
         with DefaultScope.overwrite_default_scope("mmpretrain"):
             return Compose([TRANSFORMS.build(step) for step in cfg])
+
+
+def _move(model: Any, device: str) -> Any:
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:  # unknown, or not built into torch
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"Expected `device` to be usable here, but {device!r} is not ({reason})."
+        ) from error
 
 
 def _to_results(picture: Picture) -> dict[str, Any]:

@@ -285,7 +285,8 @@ def linear_localizer(cfg: Config) -> ConfigDict:
             "GlobalAveragePooling neck and a LinearClsHead, whose class maps are "
             f"known, but got {type_name(model)} with "
             f"{', '.join(map(type_name, necks)) or 'no neck'} and "
-            f"{type_name(head) or 'no head'}."
+            f"{type_name(head) or 'no head'}: give the built model as a torch module "
+            "with `layer` and a gradient method, such as cam_method='gradcam'."
         )
     linear = {key: head[key] for key in ("num_classes", "in_channels")}
     model.update(

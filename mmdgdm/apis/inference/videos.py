@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Union
 
 import cv2
 import numpy as np
@@ -63,8 +64,8 @@ def localize_video(
     inferencer: WSOLInferencer,
     path: str,
     *,
-    lines: Optional[Path] = None,
-    video: Optional[Path] = None,
+    lines: Union[str, Path, None] = None,
+    video: Union[str, Path, None] = None,
     batch_size: int = 1,
     advance: Callable[[], Any] = lambda: None,
     **kwargs: Any,
@@ -91,24 +92,23 @@ def localize_video(
     frames = VideoFrames(path)
     for target in (lines, video):
         if target is not None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-    text = None if lines is None else lines.open("w", encoding="utf-8")
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
     writer, number = None, 0
-    try:
+    with contextlib.ExitStack() as stack:
+        text = None
+        if lines is not None:
+            text = stack.enter_context(open(lines, "w", encoding="utf-8"))
         for picture, found in inferencer.stream(iter(frames), batch_size, **kwargs):
             if text is not None:
                 text.write(_line(found, number, time=number / frames.rate))
             if video is not None:
                 drawn = _even(draw_result(picture.pixels, found))
-                writer = writer or _open_writer(video, drawn, frames.rate)
+                if writer is None:
+                    writer = _open_writer(video, drawn, frames.rate)
+                    stack.callback(writer.release)
                 writer.write(drawn)
             number += 1
             advance()
-    finally:
-        if text is not None:
-            text.close()
-        if writer is not None:
-            writer.release()
     return number
 
 
@@ -125,7 +125,7 @@ def _even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.pad(frame, odd, mode="edge")
 
 
-def _open_writer(path: Path, frame: NDArray[np.uint8], rate: float) -> Any:
+def _open_writer(path: Union[str, Path], frame: NDArray[np.uint8], rate: float) -> Any:
     fourcc = cv2.VideoWriter.fourcc(*_FOURCC)
     writer = cv2.VideoWriter(str(path), fourcc, rate, frame.shape[1::-1])
     if not writer.isOpened():

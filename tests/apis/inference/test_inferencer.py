@@ -248,6 +248,11 @@ def test_models_that_cannot_be_used(name, message, monkeypatch, tmp_path):
         WSOLInferencer(name, weights, device="cpu")
 
 
+def test_devices_that_are_not_there(toy_weights):
+    with pytest.raises(ConfigError, match="`device` to be usable here, but 'tpu9'"):
+        WSOLInferencer(TOY, toy_weights, device="tpu9")
+
+
 def test_weights_of_another_model(toy_weights, tmp_path):
     weights = load_checkpoint_file(toy_weights)["state_dict"]
     weights.pop("head.fc.weight")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -99,6 +102,25 @@ def test_of_an_animation_the_first_frame_is_taken_and_said(tmp_path, caplog):
     picture = read_source(path)
     assert picture.num_frames == 3
     assert picture.pixels.max() == 0
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def test_addresses(tmp_path):
+    save(tmp_path / "a.png")
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        picture = read_source(f"{root}/a.png")
+        assert np.array_equal(picture.pixels, BGR)
+        assert picture.source == f"{root}/a.png"
+        with pytest.raises(DataError, match=r"missing\.png to be an image.*404"):
+            read_source(f"{root}/missing.png")
+        server.shutdown()
 
 
 def test_arrays_say_their_order():
