@@ -65,21 +65,31 @@ def _box_text(box: tuple[float, ...]) -> str:
     return ",".join(f"{value:g}" for value in box)
 
 
-def _check_boxes(boxes: ArrayLike, name: str) -> NDArray[Any]:
-    """Return boxes as int64 if they are integers, else as float64."""
+def check_boxes(boxes: ArrayLike, name: str) -> NDArray[Any]:
+    """Check that boxes are numbers of shape (N, 4), finite and not reversed.
+
+    Args:
+        boxes: x0, y0, x1, y1.
+        name: What they are called, for the message.
+
+    Returns:
+        The boxes, as int64 if they are integers, else as float64.
+
+    Raises:
+        DataError: If they are not.
+    """
     array = np.asarray(boxes)
     if array.ndim != 2 or array.shape[1] != 4 or array.dtype.kind not in "iuf":
         raise DataError(
             f"Expected `{name}` to be numbers of shape (N, 4), but got shape "
             f"{array.shape} of {array.dtype}."
         )
-    ordered = (array[:, :2] <= array[:, 2:]).all(axis=1) & np.isfinite(array).all(
-        axis=1
-    )
+    ordered = (array[:, :2] <= array[:, 2:]) & np.isfinite(array[:, :2])
+    ordered &= np.isfinite(array[:, 2:])
     if not ordered.all():
         raise DataError(
             f"Expected `{name}` to be finite with x0 <= x1 and y0 <= y1, but got "
-            f"{array[~ordered][0].tolist()}."
+            f"{array[~ordered.all(axis=1)][0].tolist()}."
         )
     return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
 
@@ -115,7 +125,7 @@ def scale_boxes(
                 f"Expected `{name}` to be (width, height) of at least one pixel, "
                 f"but got {tuple(size)}."
             )
-    array = _check_boxes(boxes, "boxes").astype(np.float64)
+    array = check_boxes(boxes, "boxes").astype(np.float64)
     limits = np.array(image_size, dtype=np.float64) - 1
     outside = (array[:, :2] < 0).any(axis=1) | (array[:, 2:] > limits).any(axis=1)
     if outside.any():
@@ -163,6 +173,14 @@ def box_areas(boxes: NDArray[Any]) -> NDArray[Any]:
     return areas
 
 
+def shared_areas(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Pixels that each of (N, 4) boxes shares with each of (M, 4): (N, M)."""
+    low = np.maximum(a[:, None, :2], b[:, :2])
+    high = np.minimum(a[:, None, 2:], b[:, 2:])
+    shared: NDArray[Any] = np.maximum(0, high - low + 1).prod(axis=-1)
+    return shared
+
+
 def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> NDArray[np.float64]:
     r"""Intersection over union of all pairs, counted in pixels.
 
@@ -183,12 +201,7 @@ def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> NDArray[np.float64]:
         >>> box_iou([[0, 0, 1, 1]], [[0, 0, 1, 1], [1, 1, 2, 2]]).tolist()
         [[1.0, 0.14285714285714285]]
     """
-    a = _check_boxes(boxes_a, "boxes_a")[:, None]
-    b = _check_boxes(boxes_b, "boxes_b")[None]
-    low = np.maximum(a[..., :2], b[..., :2])
-    high = np.minimum(a[..., 2:], b[..., 2:])
-    intersection = np.maximum(0, high - low + 1).prod(axis=-1)
-    iou: NDArray[np.float64] = intersection / (
-        box_areas(a) + box_areas(b) - intersection
-    )
+    a, b = check_boxes(boxes_a, "boxes_a"), check_boxes(boxes_b, "boxes_b")
+    shared = shared_areas(a, b)
+    iou: NDArray[np.float64] = shared / (box_areas(a)[:, None] + box_areas(b) - shared)
     return iou

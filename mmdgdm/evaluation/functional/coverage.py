@@ -17,7 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.boxes import box_areas, box_iou
+from mmdgdm.evaluation.functional.boxes import (
+    box_areas,
+    check_boxes,
+    shared_areas,
+)
 
 #: Thresholds at which coverage is known for every image, 0, 0.05, ..., 0.95.
 COVERAGE_THRESHOLDS: NDArray[np.float64] = np.arange(20) / 20
@@ -42,15 +46,15 @@ def cover_areas(boxes: ArrayLike, gt_boxes: ArrayLike) -> NDArray[np.int64]:
         >>> cover_areas([[0, 0, 3, 1]], [[9, 9, 9, 9], [0, 0, 1, 3]]).tolist()
         [[8, 4, 8]]
     """
-    predicted, targets = np.asarray(boxes), np.asarray(gt_boxes)
+    predicted = check_boxes(boxes, "boxes")
+    targets = check_boxes(gt_boxes, "gt_boxes")
     if len(targets) == 0:
         raise DataError("Expected `gt_boxes` to be at least one box, but got none.")
-    nearest = targets[box_iou(predicted, targets).argmax(axis=1)]
-    low = np.maximum(predicted[:, :2], nearest[:, :2])
-    high = np.minimum(predicted[:, 2:], nearest[:, 2:])
-    shared = np.maximum(high - low + 1, 0).prod(axis=1)
-    areas = np.stack([box_areas(predicted), shared, box_areas(nearest)], axis=1)
-    return areas.astype(np.int64)
+    shared, own = shared_areas(predicted, targets), box_areas(predicted)
+    others = box_areas(targets)
+    nearest = (shared / (own[:, None] + others - shared)).argmax(axis=1)
+    shared = shared[np.arange(len(own)), nearest]
+    return np.stack([own, shared, others[nearest]], axis=1).astype(np.int64)
 
 
 def mean_coverage(areas: ArrayLike) -> tuple[float, float, float]:

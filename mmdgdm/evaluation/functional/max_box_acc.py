@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.functional.boxes import box_iou
+from mmdgdm.evaluation.functional.boxes import check_boxes
 from mmdgdm.evaluation.functional.level_ranks import NUM_LEVELS, rank_levels
 from mmdgdm.evaluation.functional.scoremaps import (
     check_quantized,
@@ -141,7 +141,7 @@ def level_hits(
             "Expected `gt_boxes` to be at least one box of integers, but got "
             f"{targets.tolist()}."
         )
-    box_iou([[0, 0, 0, 0]], targets)  # it checks them too
+    check_boxes(targets, "gt_boxes")
     maximum = int(quantized.max())
     order = np.sort(deltas)
     ranks = rank_levels(

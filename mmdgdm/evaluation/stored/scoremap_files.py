@@ -140,7 +140,7 @@ def read_scoremap(path: PathLike) -> tuple[NDArray[np.float64], bool]:
         what = f"{num_nan} NaN" if num_nan else f"values from {lowest} to {highest}"
         raise DataError(f"Expected {path} to hold values in [0, 1], but got {what}.")
     if array.shape == (EVAL_SIZE[1], EVAL_SIZE[0]):
-        return array.astype(np.float64), False
+        return array.astype(np.float64, copy=False), False
     return normalize_scoremap(array), True
 
 
