@@ -269,6 +269,7 @@ def test_what_was_evaluated(made_up):
         "resized": 15,
         "constant": 3,
         "scoremap_root": str(made_up.maps),
+        "baseline": None,
         "metadata": str(made_up.metadata),
         "mask_root": None,
         "scores": str(made_up.score_file),
