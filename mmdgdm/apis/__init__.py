@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from mmdgdm.evaluation.stored.compare import compare_results
 from mmdgdm.evaluation.stored.evaluate import evaluate_scoremaps
 
 _MODULES = {
@@ -23,6 +24,7 @@ _MODULES = {
 __all__ = [
     "WSOLInferencer",
     "build_runner",
+    "compare_results",
     "draw_result",
     "evaluate_scoremaps",
     "localize_files",

@@ -23,6 +23,7 @@ from mmdgdm.evaluation.functional.names import (
     repeated_names,
     split_name,
 )
+from mmdgdm.evaluation.stored.compare import Comparison
 
 #: The scores that a localization result is known by, in the order shown.
 FIRST_METRICS = ("top1_cls", "gt_known", "top1_loc", "max_box_acc", "max_box_acc_v2")
@@ -90,6 +91,54 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
             for kind in kinds
         ]
         table.add_row(*map(Text, [human_name(name), *cells]))
+    return _table_text(table)
+
+
+def format_comparison(comparison: Comparison, *, with_classes: bool = False) -> str:
+    """Markdown tables of differences: a table for each result beside the first.
+
+    Args:
+        comparison: What comparing gave.
+        with_classes: Whether to show each class too.
+
+    Returns:
+        Text that ends with the threshold of each result. A ``*`` stands where the
+        interval leaves out zero.
+    """
+    parts = []
+    for second in dict.fromkeys(row.second for row in comparison.differences):
+        rows = [row for row in comparison.differences if row.second == second]
+        table = Table(box=box.MARKDOWN)
+        table.add_column("images", no_wrap=True)
+        table.add_column("score", no_wrap=True)
+        for title in ("A", "B", "B - A", "95 % interval", ""):
+            table.add_column(title, justify="right", no_wrap=True)
+        for row in rows:
+            if row.group == "class" and not with_classes:
+                continue
+            name = f"class {row.name}" if row.group == "class" else row.name
+            values = (row.first_value, row.second_value)
+            cells = [
+                f"{name} ({row.images})",
+                human_name(row.score),
+                *(f"{value:.2f}" for value in values),
+                f"{row.difference:+.2f}",
+                f"{row.low:+.2f} to {row.high:+.2f}",
+                "" if row.low <= 0 <= row.high else "*",
+            ]
+            table.add_row(*map(Text, cells))
+        parts.append(f"A: {rows[0].first}\nB: {second}\n\n{_table_text(table)}\n")
+    which = "val's threshold" if comparison.at_val else "each score's best threshold"
+    places = ", ".join(f"{v:g} of {k}" for k, v in comparison.thresholds.items())
+    parts.append(f"At {which}; that of GT-known is {places}.")
+    if comparison.left_out:
+        names = ", ".join(map(human_name, comparison.left_out))
+        parts.append(f"Left out, since not all results know it: {names}.")
+    return "\n".join(parts)
+
+
+def _table_text(table: Table) -> str:
+    """The lines of a table, never cut to a terminal's width."""
     stream = io.StringIO()
     Console(file=stream, width=10_000, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().strip().splitlines())

@@ -156,25 +156,32 @@ def summarize_boxes(
 
     metrics = score(np.arange(len(table.maxima)))
     del metrics["images"]
-    limits = np.array(SIZE_LIMITS) * EVAL_SIZE[0] * EVAL_SIZE[1]
-    sizes = np.searchsorted(limits, table.object_areas)
-    by_size = {
-        name: score(np.flatnonzero(sizes == k)) for k, name in enumerate(SIZE_NAMES)
-    }
+    by_size = {name: score(places) for name, places in size_groups(table).items()}
     for size, scores in by_size.items():
         for name in ("gt_known", f"{AT_VAL}gt_known"):
             if name in scores:
                 metrics[f"{name}_{size}"] = scores[name]
-    order = np.argsort(table.labels, kind="stable")
-    labels, starts = np.unique(table.labels[order], return_index=True)
-    groups = zip(labels, np.split(order, starts[1:]))
-    by_class = {int(label): score(places) for label, places in groups}
+    by_class = {label: score(places) for label, places in class_groups(table).items()}
     metrics.update({f"{THRESHOLD}{name}": at.threshold for name, at in best.items()})
     metrics[f"{THRESHOLD}box_area_ratio"] = coverage_threshold
     if threshold is not None:
         metrics[f"{VAL_CHOSE}max_box_acc"] = threshold
     num_constant = int(table.is_constant.sum())
     return BoxSummary(metrics, curves, by_class, by_size, num_constant)
+
+
+def size_groups(table: BoxTable) -> dict[str, NDArray[np.int64]]:
+    """Places of the images with small, medium and large objects, by these names."""
+    limits = np.array(SIZE_LIMITS) * EVAL_SIZE[0] * EVAL_SIZE[1]
+    sizes = np.searchsorted(limits, table.object_areas)
+    return {name: np.flatnonzero(sizes == k) for k, name in enumerate(SIZE_NAMES)}
+
+
+def class_groups(table: BoxTable) -> dict[int, NDArray[np.int64]]:
+    """Places of the images of each class that occurs, by its label."""
+    order = np.argsort(table.labels, kind="stable")
+    labels, starts = np.unique(table.labels[order], return_index=True)
+    return dict(zip(labels.tolist(), np.split(order, starts[1:])))
 
 
 def _check_table(
