@@ -123,6 +123,7 @@ setup(
     packages=find_packages(include=["mmdgdm", "mmdgdm.*"]),
     package_data={"mmdgdm": ["py.typed"]},
     include_package_data=False,
+    entry_points={"console_scripts": ["mmdgdm = mmdgdm.cli.main:main"]},
     python_requires=">=3.9",
     install_requires=read_requirements("runtime"),
     extras_require={

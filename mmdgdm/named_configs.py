@@ -20,12 +20,38 @@ from typing import Any, Callable, Optional
 
 _PACKAGE = Path(__file__).resolve().parent
 _MODULE = "mmengine.config.config"
+_PREFIX = "mmdgdm::"
 
 
 def configs_root() -> Path:
     """The folder that holds ``configs``: ``mmdgdm/.mim``, or the source tree's root."""
     installed = _PACKAGE / ".mim"
     return installed if (installed / "configs").is_dir() else _PACKAGE.parent
+
+
+def list_configs() -> list[Path]:
+    """The files of the configs that can be run, by method and name."""
+    return sorted((configs_root() / "configs").glob("[!_]*/*.py"))
+
+
+def find_config(name: str) -> Path:
+    """The file that is meant by a config's path or name.
+
+    Args:
+        name: A path, ``mmdgdm::cam/<name>.py``, or the name of one of
+            :func:`list_configs` with or without its folder and its ending.
+
+    Returns:
+        The file; it exists unless nothing of that name does.
+    """
+    if name.startswith(_PREFIX):
+        return configs_root() / "configs" / name[len(_PREFIX) :]
+    stem = name[:-3] if name.endswith(".py") else name
+    if not Path(name).is_file():
+        for path in list_configs():
+            if stem in (path.stem, f"{path.parent.name}/{path.stem}"):
+                return path
+    return Path(name)
 
 
 def teach_mmengine() -> None:

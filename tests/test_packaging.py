@@ -124,6 +124,16 @@ def test_wheel_carries_configs_and_tools_as_mim(wheel_names, repo_root):
     assert "mmdgdm/.mim/model-index.yml" in mim
 
 
+def test_wheel_brings_the_console_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith("/entry_points.txt")]
+        text = archive.read(name).decode()
+    assert text.split("\n")[:2] == [
+        "[console_scripts]",
+        "mmdgdm = mmdgdm.cli.main:main",
+    ]
+
+
 def test_sdist_builds_the_same_wheel(unpacked_sdist, wheel_names, scratch):
     again = build(unpacked_sdist, "build_wheel", scratch / "wheel-of-sdist")
     with zipfile.ZipFile(again) as archive:

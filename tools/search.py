@@ -41,7 +41,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         "a search goes on; started while it runs, it is helped."
     )
     add = parser.add_argument
-    add("config", help="path of the config")
+    add("config", help="path or name of the config")
     add("--space", required=True, help="file of keys and ranges, in YAML or JSON")
     add("--trials", type=int, default=30, help="trials in all; default: 30")
     default = Search.metric
@@ -106,6 +106,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         The exit code: 0, 1 if all trials failed, 2 for an error of the user.
     """
     args = parse_args(argv)
+    # A scheduler's signal ends the trials too, as an interrupt does.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     codes = [0]
 
     def command() -> None:
@@ -115,6 +117,4 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 if __name__ == "__main__":
-    # A scheduler's signal ends the trials too, as an interrupt does.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())

@@ -34,7 +34,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Evaluate a checkpoint on the test set of a config."
     )
-    parser.add_argument("config", help="path of the config")
+    parser.add_argument("config", help="path or name of the config")
     parser.add_argument("checkpoint", help="path or address of the checkpoint")
     add_common_arguments(parser)
     parser.add_argument(

@@ -24,7 +24,7 @@ from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Train a model from a config.")
-    parser.add_argument("config", help="path of the config")
+    parser.add_argument("config", help="path or name of the config")
     add_common_arguments(parser)
     parser.add_argument(
         "--resume",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Optional, Union
 
 from mmengine.config import Config, ConfigDict
@@ -26,21 +25,25 @@ from mmdgdm.converters.efficientnet_lite import (
 from mmdgdm.converters.names import read_weights
 from mmdgdm.engine.hooks.calibration_hook import META_KEY
 from mmdgdm.engine.hooks.checkpoint_check_hook import check_weights
-from mmdgdm.engine.setup.config_check import did_you_mean, load_config, type_name
+from mmdgdm.engine.setup.config_check import (
+    CONFIG_ENDINGS,
+    did_you_mean,
+    load_config,
+    type_name,
+)
 from mmdgdm.errors import CheckpointError, ConfigError
 from mmdgdm.evaluation.functional.names import split_name
 from mmdgdm.evaluation.stored.thresholds import BOX_THRESHOLDS
 from mmdgdm.models.backbones.efficientnet_lite import EfficientNetLite
 from mmdgdm.models.classifiers import ModuleClassifier, WSOLClassifier
 from mmdgdm.models.utils.gradient_maps import check_cam_method
-from mmdgdm.named_configs import configs_root
+from mmdgdm.named_configs import find_config, list_configs
 from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 
 _LITE = {f"efficientnet-{arch}": arch for arch in LITE_ARCHS}
 #: Of ImageNet, for images of 0 to 255.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
-_PACKAGE = "mmdgdm::"
 
 
 @dataclass
@@ -132,12 +135,12 @@ def _load_named(
     name = str(model)
     if name in _LITE:
         return _load_lite(_LITE[name], weights)
-    path = _find_config(name)
-    if path is not None:
+    path = find_config(name)
+    if path.suffix in CONFIG_ENDINGS:
         return _load_config(load_config(path), weights, name=name)
     known = set(list_mmpretrain())
     if name.lower() not in known:
-        ours = {*_LITE, *(p.stem for p in _own_configs())}
+        ours = {*_LITE, *(p.stem for p in list_configs())}
         raise ConfigError(
             "Expected `model` to be a config file, the name of a config of mmdgdm or "
             f"of a model of mmpretrain, or a torch module, but got {name!r}"
@@ -145,23 +148,6 @@ def _load_named(
         )
     info = ModelHub.get(name)
     return _load_config(info.config, weights or info.weights, name=name)
-
-
-def _own_configs() -> list[Path]:
-    return sorted((configs_root() / "configs").glob("[!_]*/*.py"))
-
-
-def _find_config(name: str) -> Optional[Path]:
-    """The file of a config by its path or name; ``None`` if it has neither form."""
-    if name.startswith(_PACKAGE):
-        return configs_root() / "configs" / name[len(_PACKAGE) :]
-    stem = name[:-3] if name.endswith(".py") else name
-    if not Path(name).is_file():
-        for path in _own_configs():
-            if stem in (path.stem, f"{path.parent.name}/{path.stem}"):
-                return path
-    is_path = name.endswith((".py", ".json", ".yaml", ".yml"))
-    return Path(name) if is_path else None
 
 
 def _load_module(

@@ -13,7 +13,10 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.named_configs import find_config, list_configs
 
+#: Endings of config files.
+CONFIG_ENDINGS = (".py", ".json", ".yaml", ".yml")
 #: Keys that are read from the config although the Runner has no such argument.
 _OTHER_KEYS = frozenset(
     [
@@ -77,27 +80,54 @@ def load_config(path: Union[str, Path]) -> Config:
     """Read a config file.
 
     Args:
-        path: A config in Python, JSON or YAML.
+        path: A config in Python, JSON or YAML, or the name of one of this package.
 
     Returns:
-        The config with its bases merged in.
+        The config with its bases merged in, and with the paths of its weights as
+        :func:`find_weights` finds them.
 
     Raises:
         ConfigError: If the file is missing or cannot be read.
     """
-    path = Path(path)
+    path = find_config(str(path))
     if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*")] if path.name else []
+        near = [p.name for p in path.parent.glob("*")] if path.name else []
+        near += [p.name if path.suffix else p.stem for p in list_configs()]
         raise ConfigError(
-            f"Config {path} does not exist{did_you_mean(path.name, siblings)}"
+            f"Config {path} does not exist{did_you_mean(path.name, near)}"
         )
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
     except Exception as error:
         reason = " ".join(str(error).split()) or "no reason given"
         raise ConfigError(
             f"Config {path} cannot be read ({type(error).__name__}: {reason})."
         ) from error
+    weights = {
+        key: str(find_weights(value, path))
+        for key, value in find_paths(cfg)
+        if isinstance(value, str) and value.startswith("pretrained/")
+    }
+    if weights:
+        cfg.merge_from_dict(weights)
+    return cfg
+
+
+def find_weights(name: str, config: Path) -> Path:
+    """Find the file of a relative path such as ``pretrained/resnet50.pth``.
+
+    Args:
+        name: The path as a config names it.
+        config: The file of the config.
+
+    Returns:
+        The first of these that exists: below the folder of the config or one that
+        holds it, the nearest first; below the working folder; below
+        ``~/.cache/mmdgdm``. If none does, the path as it is.
+    """
+    folders = [*config.resolve().parents, Path.cwd(), Path.home() / ".cache" / "mmdgdm"]
+    found = (folder / name for folder in folders if (folder / name).is_file())
+    return next(found, Path(name))
 
 
 def check_keys(cfg: Config, keys: Iterable[str], *, use: str = "") -> None:

@@ -126,6 +126,7 @@ def _unknown_type(registry: Registry, kind: str, path: str) -> str:
     names += [name for name in registry.root.module_dict if name not in names]
     for scope, child in registry.root.children.items():
         if child is not registry:
+            child.import_from_location()  # else its classes may not be known yet
             names += [f"{scope}.{name}" for name in child.module_dict]
     # A class known without its scope, or under another one, is the best guess.
     bare = [name for name in names if name.split(".")[-1] == kind.split(".")[-1]]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -290,3 +293,17 @@ def test_every_shipped_config_passes_the_check(repo_root):
     assert paths
     for path in paths:
         check_parts(Config.fromfile(path))
+
+
+def test_a_class_of_ours_is_guessed_before_it_was_ever_imported():
+    code = (
+        "from mmengine.config import Config\n"
+        "import mmdgdm.registry\n"
+        "from mmdgdm.engine.setup.parts import check_parts\n"
+        "check_parts(Config(dict(model=dict(type='ImageClassifier', "
+        "neck=dict(type='DGDM')), default_scope='mmpretrain')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "did you mean `mmdgdm.DGDM`?" in done.stderr

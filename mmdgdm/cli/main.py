@@ -1,0 +1,103 @@
+"""The console command ``mmdgdm``: the files of ``tools/``, each a command.
+
+``mmdgdm train CONFIG`` runs the same file as ``python tools/train.py CONFIG``: in an
+installed package ``tools/`` travels as ``mmdgdm/.mim/tools``. Neither torch nor
+mmengine is loaded unless the tool needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from mmdgdm.named_configs import configs_root
+from mmdgdm.version import __version__
+
+#: Commands that are called otherwise than their file or folder.
+_NAMES = {
+    "eval_scoremaps": "eval",
+    "prepare_data": "prepare",
+    "model_converters": "convert",
+}
+
+
+def find_commands(folder: Path) -> dict[str, Path]:
+    """The commands of a folder: its scripts, and folders of scripts.
+
+    Args:
+        folder: ``tools`` or a folder in it.
+
+    Returns:
+        Script or folder by the name of its command.
+    """
+    paths = [*folder.glob("*.py"), *{path.parent for path in folder.glob("*/*.py")}]
+    return {_NAMES.get(path.stem, path.stem): path for path in sorted(paths)}
+
+
+def describe(path: Path) -> str:
+    """What a command does: the first line of its script, or its folder's commands."""
+    if path.is_dir():
+        return f"One of {', '.join(find_commands(path))}."
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0]
+
+
+def run_tool(path: Path, argv: Sequence[str], *, program: str) -> int:
+    """Run a script by its ``main``.
+
+    Args:
+        path: The script.
+        argv: Its arguments.
+        program: What its messages call it.
+
+    Returns:
+        The exit code.
+    """
+    spec = importlib.util.spec_from_file_location(f"mmdgdm_tools_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.argv = [program, *argv]
+    spec.loader.exec_module(module)
+    return int(module.main(argv))
+
+
+def run_command_of(folder: Path, argv: Sequence[str], *, program: str) -> int:
+    """Run the command of a folder that the first argument names."""
+    commands = find_commands(folder)
+    width = max(map(len, commands))
+    parser = argparse.ArgumentParser(
+        prog=program,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="\n".join(
+            f"  {name:{width}}  {describe(path)}" for name, path in commands.items()
+        ),
+        epilog=f"`{program} COMMAND --help` tells more.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("command", choices=commands, metavar="COMMAND")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+    args = parser.parse_args(argv)
+    path, program = commands[args.command], f"{program} {args.command}"
+    if path.is_dir():
+        return run_command_of(path, args.arguments, program=program)
+    return run_tool(path, args.arguments, program=program)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the console command.
+
+    Args:
+        argv: The command line; ``None`` takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    return run_command_of(configs_root() / "tools", words, program="mmdgdm")
