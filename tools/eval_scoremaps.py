@@ -17,7 +17,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Optional
+from typing import Any, Optional
 
 from rich.console import Console
 from rich.progress import Progress
@@ -26,6 +26,7 @@ from mmdgdm.cli.commands import run_command
 from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.baselines import BASELINES
+from mmdgdm.evaluation.functional.calibration import DEFAULT_RULE, RULES
 from mmdgdm.evaluation.functional.names import PREFIX, THRESHOLD, VAL_CHOSE
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
 from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
@@ -108,6 +109,23 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="a threshold chosen on val: a number, or the .json result of val",
     )
+    parser.add_argument(
+        "--calibration",
+        choices=RULES,
+        default=DEFAULT_RULE,
+        help="the rule that chooses the threshold for test, and by which --threshold "
+        "takes it from val's .json; default: %(default)s",
+    )
+
+
+def describe_threshold(facts: Mapping[str, Any], calibration: str) -> str:
+    """Say which rule chose a threshold that was read from the result of val."""
+    rule = facts["threshold_rule"]
+    if rule is None:
+        return ""
+    known = rule == calibration or facts["mask_root"] is not None
+    other = "" if known else f", whose file holds none by {calibration}"
+    return f"The threshold {facts['threshold']:g} was chosen by {rule} on val{other}.\n"
 
 
 def describe_missing(missing: Sequence[str], num_scored: int) -> str:
@@ -148,6 +166,7 @@ def evaluate(args: argparse.Namespace) -> None:
         interval=args.interval,
         iou_thresholds=tuple(percent / 100 for percent in args.iou),
         topk=tuple(args.topk),
+        calibration=args.calibration,
     )
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("score maps", total=None)
@@ -167,6 +186,7 @@ def evaluate(args: argparse.Namespace) -> None:
             record_file=None if args.json is None else record_path(args.json),
         )
     facts = result["evaluated"]
+    print(describe_threshold(facts, args.calibration), end="")
     print(describe_missing(facts["missing"], facts["images"]), end="")
     print(format_metrics(result["metrics"]))
     print(describe_sides(facts.get("sides", {})), end="")

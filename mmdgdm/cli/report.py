@@ -21,6 +21,7 @@ from mmdgdm.evaluation.functional.names import (
     VAL_CHOSE,
     human_name,
     repeated_names,
+    rule_of,
     split_name,
 )
 from mmdgdm.evaluation.stored.compare import Comparison
@@ -56,7 +57,8 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
 
     Scores stand under the names that people use, the best known first, each with its
     threshold and with what it is at the threshold that val chose. MaxBoxAcc is left out
-    beside GT-known, whose number it repeats.
+    beside GT-known, whose number it repeats. A threshold that a rule chose for test has
+    a row of its own.
 
     Args:
         metrics: Values by name.
@@ -77,7 +79,9 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
     rows: dict[str, dict[str, Any]] = {}
     for name in [n for n in metrics if n not in repeated_names(metrics)]:
         prefix, kind, score = split_name(name)
-        if kind in columns:
+        if rule_of(name) is not None:
+            rows[name] = {THRESHOLD: metrics[name]}
+        elif kind in columns:
             rows.setdefault(prefix + score, {})[kind] = metrics[name]
     kinds = [kind for kind in columns if any(kind in row for row in rows.values())]
     table = Table(box=box.MARKDOWN)
@@ -90,7 +94,9 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
             _cell(rows[name][kind], columns[kind][1]) if kind in rows[name] else ""
             for kind in kinds
         ]
-        table.add_row(*map(Text, [human_name(name), *cells]))
+        rule = rule_of(name)
+        ending = "" if rule is None else f", for test by {rule}"
+        table.add_row(*map(Text, [human_name(name) + ending, *cells]))
     return _table_text(table)
 
 

@@ -58,6 +58,13 @@ def test_threshold_without_its_metric_is_a_row_of_its_own():
     assert table.splitlines()[-1] == "| MaxBoxAcc |     0.200 |"
 
 
+def test_the_threshold_for_test_tells_its_rule():
+    metrics = {"wsol/gt_known": 1.0, "wsol/threshold_by_median/max_box_acc": 0.2}
+    table = format_metrics({**metrics, "wsol/threshold_by_median/val_max_box_acc": 0.3})
+    line = "| MaxBoxAcc, for test by median |       |     0.200 |"
+    assert table.splitlines()[-1] == line
+
+
 def test_table_is_never_cut_and_stays_plain(monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("FORCE_COLOR", "1")

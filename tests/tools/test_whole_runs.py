@@ -84,8 +84,8 @@ def test_the_best_checkpoint_is_kept_with_its_threshold(trained):
     (path,) = trained.glob("best_wsol_gt_known_epoch_*.pth")
     meta = load_checkpoint_file(str(path))["meta"]
     assert scores[meta["epoch"] - 1] == best
-    key = "wsol/threshold/max_box_acc"
-    assert meta["wsol_thresholds"] == {key: best[key]}
+    keys = {f"wsol/threshold{kind}/max_box_acc" for kind in ("", "_by_median")}
+    assert meta["wsol_thresholds"] == {key: best[key] for key in keys}
     assert (trained / "last_checkpoint").read_text().endswith("epoch_2.pth")
 
 
@@ -94,6 +94,7 @@ def test_the_log_shows_the_main_scores_of_a_validation(trained):
     lines = [line for line in log.read_text().splitlines() if "wsol/" in line]
     shown = [part for part in lines[0].split("  ") if part.startswith("wsol/")]
     names = ["gt_known", "top1_loc", "top1_cls", "max_box_acc_v2", "threshold/gt_known"]
+    names.append("threshold_by_median/max_box_acc")
     assert {part.partition(": ")[0] for part in shown} == {f"wsol/{n}" for n in names}
     assert "Epoch(val) [1]" in lines[0]
     assert "  time: " in lines[0]
@@ -102,12 +103,21 @@ def test_the_log_shows_the_main_scores_of_a_validation(trained):
 
 def test_a_test_takes_the_threshold_that_val_chose(run_test, trained, tmp_path):
     metrics = evaluate(run_test, trained, tmp_path / "m.json")
-    chosen = last_validation(trained)["wsol/threshold/max_box_acc"]
+    validated = last_validation(trained)
+    chosen = validated["wsol/threshold_by_median/max_box_acc"]
     assert metrics["wsol/threshold/val_max_box_acc"] == chosen
+    assert metrics["wsol/threshold_by_median/val_max_box_acc"] == chosen
     for name in ("epoch_1.pth", "epoch_2.pth", "best_wsol_gt_known_epoch_2.pth"):
         if (trained / name).is_file():
             meta = load_checkpoint_file(str(trained / name))["meta"]
-            assert set(meta["wsol_thresholds"]) == {"wsol/threshold/max_box_acc"}
+            assert set(meta["wsol_thresholds"]) == {
+                "wsol/threshold/max_box_acc",
+                "wsol/threshold_by_median/max_box_acc",
+            }
+    plain = ["test_evaluator.calibration=argmax"]
+    metrics = evaluate(run_test, trained, tmp_path / "m.json", options=plain)
+    chosen = validated["wsol/threshold/max_box_acc"]
+    assert metrics["wsol/threshold_by_argmax/val_max_box_acc"] == chosen
     given = ["test_evaluator.threshold=0.123"]
     metrics = evaluate(run_test, trained, tmp_path / "m.json", options=given)
     assert metrics["wsol/threshold/val_max_box_acc"] == 0.123
@@ -134,7 +144,7 @@ def test_several_processes_give_the_numbers_of_one(run_test, trained, tmp_path, 
         maps,
         maps / "metadata",
         scores=maps / "scores.npz",
-        settings=EvaluationSettings(threshold=threshold),
+        settings=EvaluationSettings(threshold=threshold, threshold_rule="median"),
     )
     assert again["metrics"] == one
     assert again["evaluated"]["resized"] == 0

@@ -33,7 +33,7 @@ from mmdgdm.engine.setup.config_check import (
 )
 from mmdgdm.errors import CheckpointError, ConfigError
 from mmdgdm.evaluation.functional.names import split_name
-from mmdgdm.evaluation.stored.thresholds import BOX_THRESHOLDS
+from mmdgdm.evaluation.stored.thresholds import box_thresholds
 from mmdgdm.models.backbones.efficientnet_lite import EfficientNetLite
 from mmdgdm.models.classifiers import ModuleClassifier, WSOLClassifier
 from mmdgdm.models.utils.gradient_maps import check_cam_method
@@ -309,7 +309,7 @@ def _box_threshold(meta: Mapping[str, Any]) -> Optional[float]:
     # Of several prefixes `wsol/` comes first in order, and so is kept.
     ordered = sorted(stored.items(), reverse=True)
     by_score = {"".join(split_name(key)[1:]): value for key, value in ordered}
-    found = [by_score[score] for score in BOX_THRESHOLDS if score in by_score]
+    found = [by_score[score] for score in box_thresholds() if score in by_score]
     if found and not 0 <= found[0] < 1:
         raise CheckpointError(
             f"Expected the checkpoint's threshold to be in [0, 1), but got {found[0]}."

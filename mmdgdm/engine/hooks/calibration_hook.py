@@ -11,7 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdgdm.evaluation.stored.thresholds import calibrated_thresholds
+from mmdgdm.evaluation.stored.thresholds import calibrated_thresholds, choosing_rule
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.checkpoint import load_checkpoint_file
 
@@ -23,11 +23,13 @@ META_KEY = "wsol_thresholds"
 class CalibrationHook(Hook):
     """Choose the threshold of maps on val, store it, and use it on test.
 
-    After each validation, the best thresholds of ``max_box_acc`` and ``pixel_iou`` are
-    written to ``meta['wsol_thresholds']`` of the checkpoint of that moment, and of
-    those saved until the next validation. In a test, metrics whose ``threshold`` is not
-    set take that of the weights in memory, which the last validation of the training
-    chose, or which the checkpoint holds that was loaded since. They report their
+    After each validation, the thresholds for ``max_box_acc``, by each rule of
+    :mod:`mmdgdm.evaluation.functional.calibration` that was computed, and for
+    ``pixel_iou`` are written to ``meta['wsol_thresholds']`` of the checkpoint of that
+    moment, and of those saved until the next validation. In a test, metrics whose
+    ``threshold`` is not set take that of the weights in memory, which the last
+    validation of the training chose, or which the checkpoint holds that was loaded
+    since: that of their own rule, else of ``argmax``. They report their
     ``val_threshold/`` scores then. A metric finds its threshold under its own prefix.
 
     Args:
@@ -93,7 +95,7 @@ class CalibrationHook(Hook):
     def before_test(self, runner: Runner) -> None:
         """Hand the thresholds to the metrics that have none of their own."""
         for metric in self._given:
-            metric.threshold = None
+            metric.threshold = metric.threshold_rule = None
         self._given = []
         for metric in runner.test_evaluator.metrics if self.use_in_test else ():
             scores = getattr(metric, "calibrated_by", ())
@@ -108,8 +110,11 @@ class CalibrationHook(Hook):
                 )
                 continue
             metric.threshold = self._thresholds[found[0]]
+            metric.threshold_rule = rule = choosing_rule(found[0])
             self._given.append(metric)
+            asked = choosing_rule(names[0])
+            other = "" if rule == asked else f" They come with none by {asked}."
             runner.logger.info(
                 f"{type(metric).__name__} takes the threshold {metric.threshold:g}, "
-                f"which validation chose: {found[0]!r} of the weights."
+                f"which validation chose by {rule}: {found[0]!r} of the weights.{other}"
             )

@@ -27,6 +27,8 @@ from mmdgdm.evaluation.functional.scoremaps import (
 IOU_THRESHOLDS: tuple[float, ...] = (0.3, 0.5, 0.7)
 #: Overlap that a box must reach to count, for MaxBoxAcc and the Loc scores.
 LOC_IOU_THRESHOLD = 0.5
+#: Overlaps by which a threshold is chosen for test.
+CALIBRATION_IOUS: tuple[float, ...] = (0.3, 0.5, 0.7)
 
 
 class LevelHits(NamedTuple):
@@ -84,14 +86,13 @@ def check_iou_thresholds(iou_thresholds: Sequence[float]) -> NDArray[np.float64]
 
 
 def scored_ious(iou_thresholds: Sequence[float]) -> tuple[float, ...]:
-    """The overlaps asked for, with that of GT-known, 0.5, behind unless among them.
+    """The overlaps asked for and those of calibration, GT-known's 0.5 too, rising.
 
     Example:
-        >>> scored_ious((0.3, 0.7))
-        (0.3, 0.7, 0.5)
+        >>> scored_ious((0.5, 0.4))
+        (0.3, 0.4, 0.5, 0.7)
     """
-    missing = LOC_IOU_THRESHOLD not in iou_thresholds
-    return (*iou_thresholds, *([LOC_IOU_THRESHOLD] if missing else []))
+    return tuple(sorted({*iou_thresholds, *CALIBRATION_IOUS}))
 
 
 def level_hits(

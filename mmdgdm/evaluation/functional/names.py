@@ -1,8 +1,10 @@
 """How scores are called: by programs, and by people.
 
 A program's name is ``prefix/score``, ``prefix/threshold/score`` for the threshold at
-which a score is best, or ``prefix/val_threshold/score`` for the score at the threshold
-that val chose: letters, digits and ``_ . / -`` only, as experiment trackers ask for.
+which a score is best, ``prefix/threshold_by_RULE/score`` for the one that a rule of
+:mod:`mmdgdm.evaluation.functional.calibration` hands to test, or
+``prefix/val_threshold/score`` for the score at the threshold that val chose: letters,
+digits and ``_ . / -`` only, as experiment trackers ask for.
 People read what the literature calls a score, such as GT-known or MaxBoxAccV2@0.5.
 """
 
@@ -19,6 +21,8 @@ THRESHOLD = "threshold/"
 AT_VAL = "val_threshold/"
 #: Before the name of the score that chose it on val: the threshold of ``AT_VAL``.
 VAL_CHOSE = f"{THRESHOLD}val_"
+#: Before the name of a rule, in the kind of the thresholds that it chooses.
+_BY = "threshold_by_"
 
 _HUMAN = {
     "gt_known": "GT-known",
@@ -32,7 +36,11 @@ _HUMAN = {
     "pixel_precision": "Pixel precision",
     "pixel_recall": "Pixel recall",
 }
-_WHOLE = re.compile(rf"(?s)^((?:.*?/)??)({VAL_CHOSE}|{THRESHOLD}|{AT_VAL}|)([^/]*)$")
+_WHOLE = re.compile(
+    rf"(?s)^((?:.*?/)??)({VAL_CHOSE}|{THRESHOLD}|{AT_VAL}|{_BY}[a-z]+/(?:val_)?|)"
+    r"([^/]*)$"
+)
+_CHOSEN_BY = re.compile(rf"{_BY}([a-z]+)/(val_)?")
 _TOP_K = re.compile(r"top(\d+)_(loc|cls)")
 #: A score among objects of one size, or at one overlap in percent.
 _PART = re.compile(r"(\w+)_(?:([a-z]+)|(\d+(?:\.\d+)?))")
@@ -52,7 +60,8 @@ class NameParts(NamedTuple):
 
     Attributes:
         prefix: What stands before the score, with its slash.
-        kind: ``THRESHOLD``, ``AT_VAL``, ``VAL_CHOSE`` or nothing.
+        kind: ``THRESHOLD``, ``AT_VAL``, ``VAL_CHOSE``, one of :func:`chosen_by` or
+            nothing.
         score: The score.
     """
 
@@ -82,6 +91,31 @@ def metric_name(
     """
     name = score if k is None else f"top{k}_{score}"
     return name if iou is None else f"{name}_{100 * iou:g}"
+
+
+def chosen_by(rule: str, *, on_val: bool = False) -> str:
+    """What stands before a score's name in that of the threshold that a rule chose.
+
+    Args:
+        rule: The rule, such as ``"median"``.
+        on_val: Whether it was chosen on val, and what carries the name is a test.
+
+    Example:
+        >>> chosen_by("median"), chosen_by("argmax", on_val=True)
+        ('threshold_by_median/', 'threshold_by_argmax/val_')
+    """
+    return f"{_BY}{rule}/{'val_' if on_val else ''}"
+
+
+def rule_of(name: str) -> Optional[str]:
+    """The rule that chose a threshold for test, by the threshold's whole name.
+
+    Example:
+        >>> rule_of("wsol/threshold_by_median/max_box_acc"), rule_of("wsol/gt_known")
+        ('median', None)
+    """
+    match = _CHOSEN_BY.fullmatch(split_name(name).kind)
+    return match[1] if match and not match[2] else None
 
 
 def split_name(name: str) -> NameParts:
@@ -148,4 +182,6 @@ def is_main(name: str) -> bool:
         (True, False)
     """
     _, kind, score = split_name(name)
+    if rule_of(name) is not None:
+        return f"{THRESHOLD}{score}" in _MAIN
     return kind + score in _MAIN or human_name(name) == name

@@ -141,7 +141,8 @@ def make_box_record(
         gt_boxes: (M, 4) integers in the map's pixels, M >= 1.
         label: Ground-truth class.
         rank: Place of that class by score, from :func:`label_rank`, if known.
-        iou_thresholds: Overlaps that a box must reach; 0.5 is added.
+        iou_thresholds: Overlaps that a box must reach; a record holds those of
+            ``scored_ious``, in their order.
         threshold: A threshold fixed elsewhere at which coverage is wanted.
 
     Returns:

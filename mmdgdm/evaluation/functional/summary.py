@@ -14,8 +14,13 @@ here. All scores are percentages of images, unless said otherwise:
 Each localization score is the maximum over thresholds, and ``threshold/<name>`` is
 the first threshold that reaches it (``max_box_acc_v2`` itself has one per P). A maximum
 chosen on the scored images is optimistic: at a threshold fixed on val,
-``val_threshold/<name>`` is the honest score, and ``threshold/val_max_box_acc`` repeats
-that threshold.
+``val_threshold/<name>`` is the honest score, ``threshold/val_max_box_acc`` repeats
+that threshold and, if a rule chose it, ``threshold_by_RULE/val_max_box_acc`` too.
+
+Without a fixed threshold ``threshold_by_median/max_box_acc`` is the one that these
+images would hand to test, by the rule ``median`` of
+:mod:`mmdgdm.evaluation.functional.calibration`. By the rule ``argmax`` it is
+``threshold/max_box_acc``, and has no other name.
 
 What tells a method's failing, at the best threshold of ``max_box_acc`` or at val's:
 
@@ -40,8 +45,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional.calibration import (
+    DEFAULT_RULE,
+    MEDIAN,
+    check_rule,
+    overlap_sums,
+    plausible_median,
+)
 from mmdgdm.evaluation.functional.coverage import COVERAGE_THRESHOLDS, mean_coverage
 from mmdgdm.evaluation.functional.max_box_acc import (
+    CALIBRATION_IOUS,
     IOU_THRESHOLDS,
     LOC_IOU_THRESHOLD,
     CurveMaximum,
@@ -50,7 +63,13 @@ from mmdgdm.evaluation.functional.max_box_acc import (
     hit_counts,
     scored_ious,
 )
-from mmdgdm.evaluation.functional.names import AT_VAL, THRESHOLD, VAL_CHOSE, metric_name
+from mmdgdm.evaluation.functional.names import (
+    AT_VAL,
+    THRESHOLD,
+    VAL_CHOSE,
+    chosen_by,
+    metric_name,
+)
 from mmdgdm.evaluation.functional.records import (
     BoxTable,
     coverage_thresholds,
@@ -76,6 +95,9 @@ class BoxSummary(NamedTuple):
             scores at the thresholds of ``metrics``.
         by_size: The same for small, medium and large objects.
         num_constant: Number of maps whose pixels are all equal.
+        calibrated: The thresholds for test of ``max_box_acc``, which is among
+            ``metrics`` too, and of ``max_box_acc_v2``, by name. There is none by the
+            rule ``argmax``, and none beside a fixed threshold.
     """
 
     metrics: dict[str, float]
@@ -83,6 +105,7 @@ class BoxSummary(NamedTuple):
     by_class: dict[int, dict[str, float]]
     by_size: dict[str, dict[str, float]]
     num_constant: int
+    calibrated: dict[str, float]
 
 
 def check_box_settings(
@@ -123,6 +146,8 @@ def summarize_boxes(
     iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
     topk: Sequence[int] = (),
     threshold: Optional[float] = None,
+    threshold_rule: Optional[str] = None,
+    calibration: str = DEFAULT_RULE,
 ) -> BoxSummary:
     """Score a data set.
 
@@ -133,6 +158,8 @@ def summarize_boxes(
         iou_thresholds: The overlaps of ``max_box_acc_P`` and ``max_box_acc_v2``.
         topk: The values of K; the records must hold ranks then.
         threshold: A threshold fixed elsewhere.
+        threshold_rule: The rule that chose it on val, if one did.
+        calibration: The rule that chooses a threshold for test.
 
     Returns:
         All scores.
@@ -142,6 +169,7 @@ def summarize_boxes(
         DataError: If there is no record, or the records do not fit the arguments.
     """
     check_box_settings(iou_thresholds, topk, threshold=threshold)
+    check_rule(calibration)
     table = read_box_records(records)
     _check_table(table, len(scored_ious(iou_thresholds)), topk, threshold)
     rules = _rules(table, iou_thresholds, topk)
@@ -164,10 +192,55 @@ def summarize_boxes(
     by_class = {label: score(places) for label, places in class_groups(table).items()}
     metrics.update({f"{THRESHOLD}{name}": at.threshold for name, at in best.items()})
     metrics[f"{THRESHOLD}box_area_ratio"] = coverage_threshold
-    if threshold is not None:
-        metrics[f"{VAL_CHOSE}max_box_acc"] = threshold
+    calibrated = {}
+    if calibration == MEDIAN and threshold is None:
+        calibrated = _medians(table, iou_thresholds, thresholds)
+        name = f"{chosen_by(MEDIAN)}max_box_acc"
+        metrics[name] = calibrated[name]
+    metrics.update(given_thresholds("max_box_acc", threshold, threshold_rule))
     num_constant = int(table.is_constant.sum())
-    return BoxSummary(metrics, curves, by_class, by_size, num_constant)
+    return BoxSummary(metrics, curves, by_class, by_size, num_constant, calibrated)
+
+
+def given_thresholds(
+    score: str, threshold: Optional[float], threshold_rule: Optional[str]
+) -> dict[str, float]:
+    """Repeat a threshold that was fixed elsewhere beside what was scored at it.
+
+    Args:
+        score: The score for which val chose it.
+        threshold: The threshold, if there is one.
+        threshold_rule: The rule that chose it, if known.
+
+    Example:
+        >>> given_thresholds("max_box_acc", 0.3, None)
+        {'threshold/val_max_box_acc': 0.3}
+    """
+    if threshold is None:
+        return {}
+    kinds = [VAL_CHOSE]
+    if threshold_rule is not None:
+        kinds.append(chosen_by(threshold_rule, on_val=True))
+    return {f"{kind}{score}": threshold for kind in kinds}
+
+
+def _medians(
+    table: BoxTable, iou_thresholds: Sequence[float], thresholds: NDArray[np.float64]
+) -> dict[str, float]:
+    """The thresholds for test by the rule ``median``, by name."""
+    ious = scored_ious(iou_thresholds)
+    bits_of = {
+        "max_box_acc": table.single[:, [ious.index(iou) for iou in CALIBRATION_IOUS]],
+        "max_box_acc_v2": table.multi[:, [ious.index(iou) for iou in iou_thresholds]],
+    }
+    num_images = len(table.maxima)
+    found = {}
+    for score, bits in bits_of.items():
+        sums = overlap_sums(table.maxima, bits, thresholds=thresholds)
+        found[f"{chosen_by(MEDIAN)}{score}"] = plausible_median(
+            sums, num_images=num_images, thresholds=thresholds
+        )
+    return found
 
 
 def size_groups(table: BoxTable) -> dict[str, NDArray[np.int64]]:
@@ -211,7 +284,8 @@ def _rules(
     for k in topk:
         # Where the class is wrong, no level is a hit.
         rules[metric_name("loc", k=k)] = known * _correct(table, k)[:, None]
-    for place, iou in enumerate(iou_thresholds):
+    for iou in iou_thresholds:
+        place = ious.index(iou)
         if iou != LOC_IOU_THRESHOLD:  # which is max_box_acc itself
             rules[metric_name("max_box_acc", iou=iou)] = table.single[:, place]
         rules[metric_name("max_box_acc_v2", iou=iou)] = table.multi[:, place]

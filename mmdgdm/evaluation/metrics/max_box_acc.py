@@ -10,14 +10,10 @@ from mmdgdm.evaluation.functional.max_box_acc import (
     LOC_IOU_THRESHOLD,
     curve_maximum,
 )
-from mmdgdm.evaluation.functional.names import (
-    THRESHOLD,
-    VAL_CHOSE,
-    metric_name,
-    split_name,
-)
+from mmdgdm.evaluation.functional.names import THRESHOLD, metric_name, split_name
+from mmdgdm.evaluation.functional.summary import given_thresholds
 from mmdgdm.evaluation.metrics.wsol_metric import WSOLMetric
-from mmdgdm.evaluation.stored.thresholds import BOX_THRESHOLDS
+from mmdgdm.evaluation.stored.thresholds import BOX_SCORES
 from mmdgdm.registry import METRICS
 
 
@@ -26,15 +22,15 @@ class MaxBoxAcc(WSOLMetric):
     """Share of images whose largest contour's box reaches IoU 0.5, in percent.
 
     Computed as by :class:`WSOLMetric`, of whose scores it reports ``max_box_acc``,
-    its threshold and, with ``threshold``, what it is there. Samples need no
-    ``pred_score``.
+    its threshold, the one for test and, with ``threshold``, what it is there. Samples
+    need no ``pred_score``.
 
     Source: Choe et al., Evaluating Weakly Supervised Object Localization Methods
     Right, CVPR 2020.
 
     Args:
-        **kwargs: As for :class:`WSOLMetric`: ``interval``, ``threshold``,
-            ``cam_target``, ``collect_device``, ``prefix``.
+        **kwargs: As for :class:`WSOLMetric`: ``calibration``, ``interval``,
+            ``threshold``, ``cam_target``, ``collect_device``, ``prefix``.
 
     Raises:
         ConfigError: If an argument is out of range.
@@ -59,22 +55,23 @@ class MaxBoxAccV2(WSOLMetric):
     ``max_box_acc_v2_P`` with their thresholds and, with ``threshold``, what they are
     there. Samples need no ``pred_score``.
 
-    ``threshold/max_box_acc_v2`` is the one at which the mean over the IoUs is highest:
-    the one for test where this metric validates alone. Where ``max_box_acc`` is
-    validated too, its threshold is taken, as for all box scores.
+    ``threshold/max_box_acc_v2`` is the one at which the mean over the IoUs is highest,
+    and ``threshold_by_median/max_box_acc_v2`` the one for test where this metric
+    validates alone. Where ``max_box_acc`` is validated too, its threshold is taken, as
+    for all box scores.
 
     Source: Choe et al., Evaluation for Weakly Supervised Object Localization:
     Protocol, Metrics, and Datasets, TPAMI 2022.
 
     Args:
-        **kwargs: As for :class:`WSOLMetric`: ``iou_thresholds``, ``interval``,
-            ``threshold``, ``cam_target``, ``collect_device``, ``prefix``.
+        **kwargs: As for :class:`WSOLMetric`: ``iou_thresholds``, ``calibration``,
+            ``interval``, ``threshold``, ``cam_target``, ``collect_device``, ``prefix``.
 
     Raises:
         ConfigError: If an argument is out of range.
     """
 
-    calibrated_by = BOX_THRESHOLDS
+    calibrated_scores = BOX_SCORES
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(topk=(), **kwargs)
@@ -88,11 +85,10 @@ class MaxBoxAccV2(WSOLMetric):
         ]
         best = curve_maximum(np.mean(curves, axis=0), self.thresholds)
         metrics = {name: summary.metrics[name], f"{THRESHOLD}{name}": best.threshold}
-        if self.threshold is not None:
-            metrics[f"{VAL_CHOSE}{name}"] = self.threshold
+        metrics.update(given_thresholds(name, self.threshold, self.threshold_rule))
         parts = {
             k: v
-            for k, v in summary.metrics.items()
+            for k, v in {**summary.calibrated, **summary.metrics}.items()
             if split_name(k).score.startswith(name)
         }
         return {**metrics, **parts}

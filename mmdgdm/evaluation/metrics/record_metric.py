@@ -58,8 +58,8 @@ class RecordMetric(BaseMetric):
     """
 
     default_prefix = PREFIX
-    #: The scores whose best threshold on val becomes `threshold` on test: the first of
-    #: them that is known.
+    #: The names of val's thresholds that become `threshold` on test: the first of them
+    #: that is known.
     calibrated_by: tuple[str, ...]
 
     def __init__(
@@ -81,6 +81,8 @@ class RecordMetric(BaseMetric):
         self.cam_target = cam_target
         self.thresholds = make_thresholds(interval)
         self.threshold = threshold
+        #: The rule that chose the threshold on val, where that is known.
+        self.threshold_rule: Optional[str] = None
         check_output_file("record_file", record_file, endings=["npz"])
         self.record_file = record_file
         self._threads: Optional[ThreadPoolExecutor] = None

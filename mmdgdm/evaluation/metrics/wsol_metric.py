@@ -9,6 +9,7 @@ from typing import Any, Optional
 from mmengine.logging import print_log
 
 from mmdgdm.evaluation.functional.boxes import scale_boxes
+from mmdgdm.evaluation.functional.calibration import DEFAULT_RULE, check_rule
 from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH
 from mmdgdm.evaluation.functional.level_ranks import ranking_engine
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
@@ -28,7 +29,7 @@ from mmdgdm.evaluation.metrics.record_metric import (
     warn,
     warn_of_constant_maps,
 )
-from mmdgdm.evaluation.stored.thresholds import BOX_THRESHOLDS
+from mmdgdm.evaluation.stored.thresholds import BOX_SCORES, box_thresholds
 from mmdgdm.registry import METRICS
 from mmdgdm.utils.samples import (
     get_array,
@@ -69,6 +70,11 @@ class WSOLMetric(RecordMetric):
             warning. With none, samples need no ``pred_score``.
         classwise: Whether to report GT-known of each class too, as the lists
             ``gt_known_classes`` and ``gt_known_classwise``.
+        calibration: The rule that chooses the threshold for test on val, and by which
+            a test takes it from the checkpoint: ``"median"`` or ``"argmax"``
+            (:mod:`mmdgdm.evaluation.functional.calibration`). A checkpoint without the
+            former's gives the latter's. Scores at their best threshold, which is that
+            of ``"argmax"`` always, do not depend on it.
         **kwargs: As for :class:`RecordMetric`: ``interval``, ``threshold``,
             ``cam_target``, ``collect_device``, ``prefix``.
 
@@ -79,7 +85,9 @@ class WSOLMetric(RecordMetric):
         >>> val_evaluator = dict(type="mmdgdm.WSOLMetric", interval=0.01)
     """
 
-    calibrated_by: tuple[str, ...] = BOX_THRESHOLDS[:1]
+    #: The scores for which val chooses a threshold.
+    calibrated_scores: tuple[str, ...] = BOX_SCORES[:1]
+    calibrated_by = box_thresholds(scores=calibrated_scores)
 
     def __init__(
         self,
@@ -87,9 +95,12 @@ class WSOLMetric(RecordMetric):
         topk: Sequence[int] = (1, 5),
         *,
         classwise: bool = False,
+        calibration: str = DEFAULT_RULE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.calibration = check_rule(calibration)
+        self.calibrated_by = box_thresholds(calibration, self.calibrated_scores)
         check_box_settings(iou_thresholds, topk, threshold=self.threshold)
         self.iou_thresholds = tuple(iou_thresholds)
         self.topk = tuple(topk)
@@ -146,6 +157,8 @@ class WSOLMetric(RecordMetric):
             iou_thresholds=self.iou_thresholds,
             topk=[k for k in self.topk if k not in left_out],
             threshold=self.threshold,
+            threshold_rule=self.threshold_rule,
+            calibration=self.calibration,
         )
         warn_of_constant_maps(summary.num_constant, len(records))
         return summary

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.baselines import baseline_map, center_side
 from mmdgdm.evaluation.functional.boxes import Box, scale_boxes
+from mmdgdm.evaluation.functional.calibration import ARGMAX, DEFAULT_RULE, check_rule
 from mmdgdm.evaluation.functional.level_ranks import ranking_engine
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
 from mmdgdm.evaluation.functional.names import (
@@ -50,8 +51,8 @@ from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
 from mmdgdm.evaluation.stored.record_files import write_records
 from mmdgdm.evaluation.stored.scoremap_files import find_scoremaps, read_scoremap
 from mmdgdm.evaluation.stored.thresholds import (
-    BOX_THRESHOLDS,
     MASK_THRESHOLDS,
+    box_thresholds,
     read_threshold,
 )
 from mmdgdm.utils.faults import PathLike
@@ -76,12 +77,19 @@ class EvaluationSettings:
         iou_thresholds: Overlaps of MaxBoxAccV2.
         topk: Numbers of best classes, where class scores are at hand.
         threshold: A threshold in [0, 1) fixed elsewhere, such as on val.
+        threshold_rule: The rule that chose it on val, if known.
+        calibration: The rule that chooses the threshold for test, and by which it is
+            taken from the result of val, ``"median"`` or ``"argmax"``
+            (:mod:`mmdgdm.evaluation.functional.calibration`); for masks it is always
+            the latter.
     """
 
     interval: float = DEFAULT_INTERVAL
     iou_thresholds: tuple[float, ...] = IOU_THRESHOLDS
     topk: tuple[int, ...] = (1, 5)
     threshold: Optional[float] = None
+    threshold_rule: Optional[str] = None
+    calibration: str = DEFAULT_RULE
 
 
 class _Job(NamedTuple):
@@ -151,9 +159,12 @@ def evaluate_scoremaps(
     """
     _check_arguments(settings, workers, scoremap_root, baseline)
     split = read_split(metadata)
+    names = box_thresholds(settings.calibration)
+    if split.masks is not None:
+        names, settings = MASK_THRESHOLDS, replace(settings, calibration=ARGMAX)
     if threshold is not None:
-        names = BOX_THRESHOLDS if split.masks is None else MASK_THRESHOLDS
-        settings = replace(settings, threshold=read_threshold(threshold, names))
+        value, rule = read_threshold(threshold, names)
+        settings = replace(settings, threshold=value, threshold_rule=rule)
     _check_mask_root(split, metadata, mask_root)
     jobs, missing = _make_jobs(
         split, scoremap_root, scores, settings.topk, allow_missing
@@ -227,6 +238,7 @@ def _check_arguments(
     check_box_settings(
         settings.iou_thresholds, settings.topk, threshold=settings.threshold
     )
+    check_rule(settings.calibration)
     if not isinstance(workers, int) or workers < 1:
         raise ConfigError(
             f"Expected `workers` to be a positive integer, but got {workers!r}."
@@ -424,6 +436,8 @@ def _result(
             iou_thresholds=settings.iou_thresholds,
             topk=topk,
             threshold=settings.threshold,
+            threshold_rule=settings.threshold_rule,
+            calibration=settings.calibration,
         )
         groups = {"by_size": summary.by_size, "by_class": summary.by_class}
     result = {

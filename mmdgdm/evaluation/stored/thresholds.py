@@ -5,20 +5,68 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.functional.calibration import ARGMAX, DEFAULT_RULE
 from mmdgdm.evaluation.functional.names import (
     PREFIX,
     THRESHOLD,
     VAL_CHOSE,
+    chosen_by,
+    rule_of,
     split_name,
 )
 
-#: The scores whose best threshold on val is the one for test, for boxes and for masks:
-#: of several that are known, the first.
-BOX_THRESHOLDS = (f"{THRESHOLD}max_box_acc", f"{THRESHOLD}max_box_acc_v2")
+#: The scores whose threshold on val is the one for test, for boxes and for masks: of
+#: several that are known, the first.
+BOX_SCORES = ("max_box_acc", "max_box_acc_v2")
 MASK_THRESHOLDS = (f"{THRESHOLD}pixel_iou",)
+
+
+class ChosenThreshold(NamedTuple):
+    """A threshold for test.
+
+    Attributes:
+        value: In [0, 1).
+        rule: The rule that chose it on val; ``None`` if it was given as a number.
+    """
+
+    value: float
+    rule: Optional[str]
+
+
+def box_thresholds(
+    calibration: str = DEFAULT_RULE, scores: Sequence[str] = BOX_SCORES
+) -> tuple[str, ...]:
+    """The names of thresholds that serve for boxes, the best one first.
+
+    What was stored without the threshold of the rule asked for has that of ``argmax``.
+
+    Args:
+        calibration: The rule asked for.
+        scores: The scores for which val may have chosen one.
+
+    Example:
+        >>> box_thresholds("median", ["max_box_acc"])
+        ('threshold_by_median/max_box_acc', 'threshold/max_box_acc')
+        >>> box_thresholds("argmax", ["max_box_acc"])
+        ('threshold/max_box_acc',)
+    """
+    kinds = [THRESHOLD]
+    if calibration != ARGMAX:
+        kinds.insert(0, chosen_by(calibration))
+    return tuple(f"{kind}{score}" for score in scores for kind in kinds)
+
+
+def choosing_rule(name: str) -> str:
+    """The rule that chose a threshold on val, by the threshold's name.
+
+    Example:
+        >>> choosing_rule("wsol/threshold/max_box_acc")
+        'argmax'
+    """
+    return rule_of(name) or ARGMAX
 
 
 def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -28,44 +76,46 @@ def calibrated_thresholds(metrics: Mapping[str, Any]) -> dict[str, float]:
         metrics: Its scores by name.
 
     Returns:
-        Those that occur of boxes and masks, by their whole name.
+        Those that occur of boxes and masks, by any rule, by their whole name.
 
     Example:
         >>> calibrated_thresholds({"wsol/threshold/max_box_acc": 0.3, "loss": 1.0})
         {'wsol/threshold/max_box_acc': 0.3}
     """
+    plain = (*box_thresholds(ARGMAX), *MASK_THRESHOLDS)
     return {
         name: float(value)
         for name, value in metrics.items()
-        if "".join(split_name(name)[1:]) in BOX_THRESHOLDS + MASK_THRESHOLDS
+        if "".join(split_name(name)[1:]) in plain
+        or (rule_of(name) is not None and split_name(name).score in BOX_SCORES)
     }
 
 
-def read_threshold(text: str, names: Sequence[str]) -> float:
+def read_threshold(text: str, names: Sequence[str]) -> ChosenThreshold:
     """Read a threshold: a number, or the result file of an evaluation on val.
 
     Args:
         text: A number in [0, 1), or the path of a ``.json`` file that
             ``tools/eval_scoremaps.py --json`` or ``tools/test.py --out`` wrote.
-        names: ``BOX_THRESHOLDS`` or ``MASK_THRESHOLDS``, of which a file must hold
+        names: :func:`box_thresholds` or ``MASK_THRESHOLDS``, of which a file must hold
             one: a threshold that is best for boxes says nothing about masks.
 
     Returns:
-        The threshold.
+        The threshold: the first of those names that the file holds.
 
     Raises:
         ConfigError: If it is neither, or the file is of a test at a fixed threshold.
     """
     try:
-        threshold = float(text)
+        found = ChosenThreshold(float(text), None)
     except ValueError:
-        threshold = _threshold_of_file(Path(text), names)
-    if not 0 <= threshold < 1:
+        found = _threshold_of_file(Path(text), names)
+    if not 0 <= found.value < 1:
         raise ConfigError(f"Expected a threshold in [0, 1), but got {text}.")
-    return threshold
+    return found
 
 
-def _threshold_of_file(path: Path, names: Sequence[str]) -> float:
+def _threshold_of_file(path: Path, names: Sequence[str]) -> ChosenThreshold:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -87,7 +137,8 @@ def _threshold_of_file(path: Path, names: Sequence[str]) -> float:
         known = f"{PREFIX}/{name}"
         ending = [key for key in found if key.endswith(f"/{name}")]
         if known in ending or len(ending) == 1:
-            return found[known if known in ending else ending[0]]
+            value = found[known if known in ending else ending[0]]
+            return ChosenThreshold(value, choosing_rule(name))
     raise ConfigError(
         f"Expected {path} to hold '{PREFIX}/{names[0]}', or one entry that ends like "
         f"it, but got {', '.join(map(repr, found)) or 'no such entry'}."

@@ -136,6 +136,21 @@ def test_of_several_thresholds_the_first_that_is_known_is_taken():
     assert run_test(stored, *both) == [0.3, 0.3]
 
 
+def test_the_rule_goes_with_the_threshold(caplog):
+    caplog.set_level(logging.INFO)
+    names = f"threshold_by_median/{BOXES.partition('/')[2]}", BOXES
+    new, old = Metric(*names), Metric(*names)
+    stored = {f"wsol/{name}": value for name, value in zip(names, (0.2, 0.3))}
+    assert run_test(stored, new) == [0.2]
+    assert run_test({f"wsol/{BOXES}": 0.3}, old) == [0.3]
+    assert (new.threshold_rule, old.threshold_rule) == ("median", "argmax")
+    told = [record.getMessage() for record in caplog.records]
+    assert "chose by median" in told[0]
+    assert "none" not in told[0]
+    assert "chose by argmax" in told[1]
+    assert told[1].endswith("They come with none by median.")
+
+
 def test_the_threshold_follows_the_weights_in_memory():
     hook, metric = CalibrationHook(), Metric(BOXES)
     own = Metric(BOXES, threshold=0.9)

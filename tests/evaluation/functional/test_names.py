@@ -12,6 +12,7 @@ from mmdgdm.evaluation.functional.names import (
     is_main,
     metric_name,
     repeated_names,
+    rule_of,
     split_name,
 )
 from mmdgdm.evaluation.functional.records import make_box_record
@@ -66,6 +67,16 @@ def test_overlaps_in_percent(iou, name):
         ("a/b/val_threshold/pxap", ("a/b/", "val_threshold/", "pxap"), "a/b/PxAP"),
         ("wsol/max_box_acc_v2_12.5", ("wsol/", "", "max_box_acc_v2_12.5"), None),
         ("threshold/val_pixel_iou", ("", "threshold/val_", "pixel_iou"), "Pixel IoU"),
+        (
+            "a/threshold_by_median/max_box_acc",
+            ("a/", "threshold_by_median/", "max_box_acc"),
+            "a/MaxBoxAcc",
+        ),
+        (
+            "threshold_by_argmax/val_max_box_acc",
+            ("", "threshold_by_argmax/val_", "max_box_acc"),
+            "MaxBoxAcc",
+        ),
         ("accuracy/top1", ("accuracy/", "", "top1"), "accuracy/top1"),
         ("loss", ("", "", "loss"), "loss"),
     ],
@@ -74,6 +85,16 @@ def test_parts_and_what_people_say(name, parts, human):
     assert tuple(split_name(name)) == parts
     assert "".join(parts) == name
     assert human_name(name) == (human or "MaxBoxAccV2@0.125")
+
+
+def test_only_thresholds_for_test_have_a_rule():
+    name = "wsol/threshold_by_median/max_box_acc"
+    assert rule_of(name) == rule_of(name.removeprefix("wsol/")) == "median"
+    others = ("threshold_by_median/val_max_box_acc", "threshold/max_box_acc", "loss")
+    assert [rule_of(other) for other in others] == [None] * 3
+    assert is_main(name)
+    assert not is_main(f"{name}_v2")
+    assert not is_main(f"wsol/{others[0]}")
 
 
 def test_lines_of_the_log_show_six_numbers_of_a_test(names):

@@ -330,7 +330,7 @@ def test_size_groups_match_the_reference(reference):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        (dict(iou_thresholds=(0.5,)), "records of 1 IoU thresholds"),
+        (dict(iou_thresholds=(0.4,)), "records of 4 IoU thresholds"),
         (dict(threshold=0.3), "and 21 coverage thresholds"),
         (dict(topk=(1,)), "class scores for `topk`"),
     ],

@@ -40,7 +40,10 @@ def test_max_box_acc():
     assert evaluate(dict(type="mmdgdm.MaxBoxAcc")) == {
         "wsol/max_box_acc": 50.0,
         "wsol/threshold/max_box_acc": 0.0,
+        "wsol/threshold_by_median/max_box_acc": 0.499,
     }
+    plain = evaluate(dict(type="mmdgdm.MaxBoxAcc", calibration="argmax"))
+    assert set(plain) == {"wsol/max_box_acc", "wsol/threshold/max_box_acc"}
 
 
 def test_max_box_acc_at_a_fixed_threshold():
@@ -119,13 +122,31 @@ def test_the_threshold_of_version_2_is_best_for_the_mean():
     large, small = (sample([box], (0, 0, 0, 0)) for box in SIZES)
     for out in (large, small):
         out.set_field(two, "cam")
-    found = {}
+    found, rule = {}, {}
     for name, images in (("large", [large] * 2), ("mixed", [large, small, small])):
         evaluator = Evaluator(dict(type="mmdgdm.MaxBoxAccV2", interval=0.1))
         evaluator.process(data_samples=images)
-        found[name] = evaluator.evaluate(len(images))["wsol/threshold/max_box_acc_v2"]
+        scores = evaluator.evaluate(len(images))
+        found[name] = scores["wsol/threshold/max_box_acc_v2"]
+        rule[name] = scores["wsol/threshold_by_median/max_box_acc_v2"]
     # At 0.5 of the maximum the large square is gone: 127 > 0.5 * 255 fails.
     assert found == {"large": 0.0, "mixed": 0.5}
+    # Of 0, ..., 0.4 the middle. Mixed, the means are 5/9 below 0.5 and 7/9 from there
+    # on, the variance there 8/81: z^2 is 1.5, and five weights of 0.47 and the first
+    # two of five ones pass half of the sum.
+    assert rule == pytest.approx({"large": 0.2, "mixed": 0.6})
+
+
+def test_the_threshold_for_test_does_not_depend_on_the_overlaps_scored():
+    whole = evaluate(dict(type="mmdgdm.WSOLMetric", topk=(), iou_thresholds=(0.4,)))
+    alone = evaluate(dict(type="mmdgdm.MaxBoxAcc"))
+    key = "wsol/threshold_by_median/max_box_acc"
+    assert whole[key] == alone[key]
+
+
+def test_malformed_rule():
+    with pytest.raises(ConfigError, match=r"`calibration`.*'median'.*got 'mean'"):
+        evaluate(dict(type="mmdgdm.WSOLMetric", calibration="mean"))
 
 
 @pytest.mark.parametrize("name", ["MaxBoxAcc", "MaxBoxAccV2"])

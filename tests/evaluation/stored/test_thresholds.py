@@ -9,11 +9,13 @@ import pytest
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.stored.thresholds import (
-    BOX_THRESHOLDS,
     MASK_THRESHOLDS,
+    box_thresholds,
     calibrated_thresholds,
     read_threshold,
 )
+
+BOX_THRESHOLDS = box_thresholds()
 
 
 def test_only_the_calibrating_entries_count():
@@ -21,6 +23,9 @@ def test_only_the_calibrating_entries_count():
         "wsol/threshold/gt_known": 0.1,
         "wsol/threshold/max_box_acc": np.float32(0.25),
         "wsol/threshold/val_max_box_acc": 0.3,
+        "wsol/threshold_by_median/max_box_acc": 0.35,
+        "wsol/threshold_by_median/val_max_box_acc": 0.3,
+        "wsol/threshold_by_median/gt_known": 0.3,
         "wsol/threshold/pixel_iou": 0.5,
         "wsol/threshold/max_box_acc_v2_50": 0.2,
         "wsol/max_box_acc": 70.0,
@@ -28,6 +33,7 @@ def test_only_the_calibrating_entries_count():
     found = calibrated_thresholds(metrics)
     assert found == {
         "wsol/threshold/max_box_acc": 0.25,
+        "wsol/threshold_by_median/max_box_acc": 0.35,
         "wsol/threshold/pixel_iou": 0.5,
     }
     assert all(type(value) is float for value in found.values())
@@ -35,7 +41,7 @@ def test_only_the_calibrating_entries_count():
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("0.25", 0.25), ("3e-1", 0.3)])
 def test_numbers(text, value):
-    assert read_threshold(text, BOX_THRESHOLDS) == value
+    assert read_threshold(text, BOX_THRESHOLDS) == (value, None)
 
 
 @pytest.mark.parametrize("text", ["1", "-0.1", "25", "nan", "inf"])
@@ -77,8 +83,18 @@ def write(tmp_path):
         },
     ],
 )
-def test_results_of_val(write, content):
-    assert read_threshold(write(content), BOX_THRESHOLDS) == 0.25
+def test_results_of_val_without_a_rule_are_those_of_argmax(write, content):
+    assert read_threshold(write(content), BOX_THRESHOLDS) == (0.25, "argmax")
+
+
+def test_of_several_rules_the_one_asked_for_is_taken(write):
+    plain = {"wsol/threshold/max_box_acc": 0.25, "wsol/threshold/max_box_acc_v2": 0.6}
+    both = write({**plain, "wsol/threshold_by_median/max_box_acc": 0.5})
+    assert read_threshold(both, box_thresholds("median")) == (0.5, "median")
+    assert read_threshold(both, box_thresholds("argmax")) == (0.25, "argmax")
+    other = write({**plain, "wsol/threshold_by_median/max_box_acc_v2": 0.5})
+    # The score counts before the rule.
+    assert read_threshold(other, box_thresholds("median")) == (0.25, "argmax")
 
 
 @pytest.mark.parametrize(
@@ -133,8 +149,8 @@ def test_boxes_and_masks_have_thresholds_of_their_own(write, prefix):
         "wsol/pxap": None,
     }
     path = write({"metrics": both})
-    assert read_threshold(path, BOX_THRESHOLDS) == 0.25
-    assert read_threshold(path, MASK_THRESHOLDS) == 0.5
+    assert read_threshold(path, BOX_THRESHOLDS) == (0.25, "median")
+    assert read_threshold(path, MASK_THRESHOLDS) == (0.5, "argmax")
     path = write({prefix + MASK_THRESHOLDS[0]: 0.5})
     with pytest.raises(
         ConfigError, match=rf"{BOX_THRESHOLDS[0]}.*'{prefix}{MASK_THRESHOLDS[0]}'"
