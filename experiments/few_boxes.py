@@ -141,7 +141,7 @@ RULES = _rules()
 
 def hits_of(folder: Path) -> Hits:
     """The hits of all images of a run, val and test; tests what is missing."""
-    records: list[bytes] = []
+    found = []
     for split in ("val", "test"):
         result = folder / "few_boxes" / f"{split}.json"
         stored = result.with_suffix(".records.npz")
@@ -151,13 +151,13 @@ def hits_of(folder: Path) -> Hits:
             command = ["tools/test.py", config, checkpoint, "--split", split]
             command += ["--work-dir", result.parent / split, "--out", result]
             call(command, folder / "few_boxes" / "log.txt")
-        records += read_records(stored).values()
-    found = read_box_records(records)
-    if found.single.shape[1] != len(CALIBRATION_IOUS):
-        raise SystemExit(f"error: {folder} has records of other overlaps: remove them")
-    hits = np.unpackbits(found.single, axis=2).view(np.bool_)
-    levels = np.stack([threshold_levels(THRESHOLDS, int(m)) for m in found.maxima])
-    return np.take_along_axis(hits, levels[:, None], axis=2)
+        records = read_box_records(list(read_records(stored).values()))
+        if records.single.shape[1] != len(CALIBRATION_IOUS):
+            raise SystemExit(f"error: {stored} has other overlaps: remove it")
+        hits = np.unpackbits(records.single, axis=2).view(np.bool_)
+        levels = [threshold_levels(THRESHOLDS, int(top)) for top in records.maxima]
+        found.append(np.take_along_axis(hits, np.array(levels)[:, None], axis=2))
+    return np.concatenate(found)
 
 
 def study(hits: Hits) -> dict[str, Any]:

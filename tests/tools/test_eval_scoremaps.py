@@ -142,13 +142,30 @@ def test_a_result_on_val(run, folder, capsys):
     assert "left out" not in said
 
 
-def test_a_threshold_goes_from_val_to_test(run, folder):
-    evaluate(run, folder)
+def test_a_threshold_goes_from_val_to_test(run, folder, capsys):
+    val = evaluate(run, folder)["metrics"]
     (folder / "out" / "result.json").rename(folder / "val.json")
-    for threshold in (folder / "val.json", "0"):
-        found = evaluate(run, folder, "--threshold", threshold)["metrics"]
+    chosen = val["wsol/threshold_by_median/max_box_acc"]
+    assert val["wsol/threshold/max_box_acc"] == 0 < chosen
+    for options, value, rule in (
+        ((folder / "val.json",), chosen, "median"),
+        ((folder / "val.json", "--calibration", "argmax"), 0, "argmax"),
+        (("0",), 0, None),
+    ):
+        result = evaluate(run, folder, "--threshold", *options)
+        found = result["metrics"]
         assert found["wsol/val_threshold/gt_known"] == 75
-        assert found["wsol/threshold/val_max_box_acc"] == 0
+        assert found["wsol/threshold/val_max_box_acc"] == value
+        assert result["evaluated"]["threshold_rule"] == rule
+        assert found.get(f"wsol/threshold_by_{rule}/val_max_box_acc", 0) == value
+        told = f"The threshold {value:g} was chosen by {rule} on val.\n"
+        assert (told in capsys.readouterr().out) == (rule is not None)
+    old = {k: v for k, v in val.items() if "_by_" not in k}
+    (folder / "val.json").write_text(json.dumps({"metrics": old}), encoding="utf-8")
+    evaluate(run, folder, "--threshold", folder / "val.json")
+    assert "by argmax on val, whose file holds none by median.\n" in (
+        capsys.readouterr().out
+    )
     found = evaluate(run, folder, "--threshold", 0.5)
     assert found["metrics"]["wsol/val_threshold/gt_known"] == 25
     assert found["metrics"]["wsol/gt_known"] == 75
@@ -215,7 +232,8 @@ def test_a_centred_box_in_place_of_maps(run, folder, capsys):
         capsys.readouterr().out
     )
     val = folder / "out" / "center.json"
-    test = evaluate_baseline(run, folder, "center", "--threshold", val, "--workers", 2)
+    options = ("--threshold", val, "--calibration", "argmax", "--workers", 2)
+    test = evaluate_baseline(run, folder, "center", *options)
     assert test["metrics"]["wsol/val_threshold/gt_known"] == 75
     assert test["evaluated"]["sides"]["wsol/threshold/val_max_box_acc"] == side
     assert "Val's centred box has 0.634" in capsys.readouterr().out

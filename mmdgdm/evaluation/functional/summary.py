@@ -197,13 +197,15 @@ def summarize_boxes(
         calibrated = _medians(table, iou_thresholds, thresholds)
         name = f"{chosen_by(MEDIAN)}max_box_acc"
         metrics[name] = calibrated[name]
-    metrics.update(given_thresholds("max_box_acc", threshold, threshold_rule))
+    metrics.update(
+        given_thresholds("max_box_acc", threshold, threshold_rule=threshold_rule)
+    )
     num_constant = int(table.is_constant.sum())
     return BoxSummary(metrics, curves, by_class, by_size, num_constant, calibrated)
 
 
 def given_thresholds(
-    score: str, threshold: Optional[float], threshold_rule: Optional[str]
+    score: str, threshold: Optional[float], *, threshold_rule: Optional[str]
 ) -> dict[str, float]:
     """Repeat a threshold that was fixed elsewhere beside what was scored at it.
 
@@ -213,7 +215,7 @@ def given_thresholds(
         threshold_rule: The rule that chose it, if known.
 
     Example:
-        >>> given_thresholds("max_box_acc", 0.3, None)
+        >>> given_thresholds("max_box_acc", 0.3, threshold_rule=None)
         {'threshold/val_max_box_acc': 0.3}
     """
     if threshold is None:

@@ -85,7 +85,9 @@ class MaxBoxAccV2(WSOLMetric):
         ]
         best = curve_maximum(np.mean(curves, axis=0), self.thresholds)
         metrics = {name: summary.metrics[name], f"{THRESHOLD}{name}": best.threshold}
-        metrics.update(given_thresholds(name, self.threshold, self.threshold_rule))
+        metrics.update(
+            given_thresholds(name, self.threshold, threshold_rule=self.threshold_rule)
+        )
         parts = {
             k: v
             for k, v in {**summary.calibrated, **summary.metrics}.items()

@@ -89,7 +89,7 @@ def test_ranks_of_some_images_only():
 
 
 @pytest.mark.parametrize(
-    "other", [dict(ious=(0.5,)), dict(threshold=0.2), dict(rank=1)]
+    "other", [dict(ious=(0.4,)), dict(threshold=0.2), dict(rank=1)]
 )
 def test_records_of_different_settings(other):
     records = [

@@ -76,7 +76,11 @@ def test_nothing_is_called_gt_known_and_every_name_tells_the_map(target, prefix)
 
 def test_metrics_of_one_score_alone_pass_it_on():
     found = evaluate([sample()], "MaxBoxAcc", cam_target="top1")
-    assert set(found) == {"wsol_top1/max_box_acc", "wsol_top1/threshold/max_box_acc"}
+    assert set(found) == {
+        "wsol_top1/max_box_acc",
+        "wsol_top1/threshold/max_box_acc",
+        "wsol_top1/threshold_by_median/max_box_acc",
+    }
 
 
 def test_pixels_too():
