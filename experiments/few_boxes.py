@@ -202,7 +202,10 @@ def add_runs(folders: list[Path], results: Path) -> None:
         known = json.loads(path.read_text()) if path.is_file() else {}
         if folder.name not in known:
             print(f"{data}/{folder.name}", flush=True)
-            known[folder.name] = study(hits_of(folder))
+            found = study(hits_of(folder))
+            # Another study may have written meanwhile.
+            known = json.loads(path.read_text()) if path.is_file() else {}
+            known[folder.name] = found
             results.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(known, sort_keys=True) + "\n")
 

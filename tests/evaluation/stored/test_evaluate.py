@@ -277,6 +277,8 @@ def test_what_was_evaluated(made_up):
         "iou_thresholds": DELTAS,
         "topk": (2,),
         "threshold": 0.2,
+        "threshold_rule": None,
+        "calibration": "median",
         "versions": {
             "mmdgdm": __version__,
             "python": platform.python_version(),
