@@ -159,12 +159,7 @@ def evaluate_scoremaps(
     """
     _check_arguments(settings, workers, scoremap_root, baseline)
     split = read_split(metadata)
-    names = box_thresholds(settings.calibration)
-    if split.masks is not None:
-        names, settings = MASK_THRESHOLDS, replace(settings, calibration=ARGMAX)
-    if threshold is not None:
-        value, rule = read_threshold(threshold, names)
-        settings = replace(settings, threshold=value, threshold_rule=rule)
+    settings = _calibrated(settings, threshold, with_masks=split.masks is not None)
     _check_mask_root(split, metadata, mask_root)
     jobs, missing = _make_jobs(
         split, scoremap_root, scores, settings.topk, allow_missing
@@ -208,6 +203,19 @@ def _collect(
         num_resized += resized
         progress(len(records), total)
     return records, num_resized
+
+
+def _calibrated(
+    settings: EvaluationSettings, threshold: Optional[str], *, with_masks: bool
+) -> EvaluationSettings:
+    """The settings with the threshold that a text gives, and the rule of its kind."""
+    names = box_thresholds(settings.calibration)
+    if with_masks:
+        names, settings = MASK_THRESHOLDS, replace(settings, calibration=ARGMAX)
+    if threshold is None:
+        return settings
+    value, rule = read_threshold(threshold, names)
+    return replace(settings, threshold=value, threshold_rule=rule)
 
 
 def _sides(metrics: dict[str, float]) -> dict[str, float]:
