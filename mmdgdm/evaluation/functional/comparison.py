@@ -61,8 +61,10 @@ def image_scores(
     def hits(name: str, bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
         return hits_at(table.maxima, bits, threshold=thresholds[name])
 
-    v2_names = [metric_name("max_box_acc_v2", iou=iou) for iou in iou_thresholds]
-    v2 = [hits(name, table.multi[:, i]) for i, name in enumerate(v2_names)]
+    v2 = [
+        hits(metric_name("max_box_acc_v2", iou=iou), table.multi[:, ious.index(iou)])
+        for iou in iou_thresholds
+    ]
     scores: dict[str, NDArray[Any]] = {
         "gt_known": hits("gt_known", known),
         "max_box_acc_v2": np.mean(v2, axis=0),

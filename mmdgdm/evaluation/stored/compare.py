@@ -214,7 +214,7 @@ def _own_metrics(metrics: Mapping[str, float], path: PathLike) -> dict[str, floa
 
 
 def _overlaps(result: _Result) -> list[float]:
-    """The overlaps of MaxBoxAccV2 in percent, in the order of the records."""
+    """The overlaps of MaxBoxAccV2 in percent."""
     return [float(n[len(_V2) :]) for n in result.metrics if n.startswith(_V2)]
 
 

@@ -54,5 +54,5 @@ def test_image_scores_by_hand():
 
 
 def test_records_of_other_overlaps_are_refused():
-    with pytest.raises(DataError, match="records of 2 IoU thresholds, but got 3"):
-        image_scores(square_table(10, (0, 0)), {}, iou_thresholds=(0.3, 0.5))
+    with pytest.raises(DataError, match="records of 4 IoU thresholds, but got 3"):
+        image_scores(square_table(10, (0, 0)), {}, iou_thresholds=(0.4, 0.5))
