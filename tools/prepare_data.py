@@ -1,8 +1,12 @@
 """Check a data set, unpack its archives and write its metadata.
 
+`folder` makes a data set of a folder of images a class. The kind `metadata` is any set
+in the text form.
+
 Example:
     python tools/prepare_data.py cub data --archives downloads
     python tools/prepare_data.py ilsvrc data/ILSVRC --quick --json report.json
+    python tools/prepare_data.py folder photos prepared --boxes boxes.json
 """
 
 from __future__ import annotations
@@ -11,16 +15,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Optional
+from typing import Callable, Optional
 
 from rich.console import Console
 from rich.progress import Progress
 
 from mmdgdm.cli.commands import run_command
+from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.prepare.check import CHECKS
+from mmdgdm.datasets.prepare.folder import format_counts, prepare_folder
 from mmdgdm.datasets.prepare.prepare import prepare_data
-from mmdgdm.datasets.prepare.report import format_report, save_report
-from mmdgdm.utils.argument_checks import check_output_file
+from mmdgdm.datasets.prepare.report import Report, format_report, save_report
+from mmdgdm.utils.argument_checks import check_output_file, check_positive_int
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -29,8 +35,25 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         description="Check a data set, unpack its archives and write its metadata. "
         "Exit code: 0 if it is complete, 1 if not, 2 if the call is wrong."
     )
-    parser.add_argument("dataset", choices=sorted(CHECKS), help="kind of data set")
+    kinds = [*sorted(CHECKS), "folder"]
+    parser.add_argument("dataset", choices=kinds, help="kind of data set")
     parser.add_argument("root", help="folder of the data set")
+    parser.add_argument(
+        "out", nargs="?", help="only with `folder`: the folder to be made"
+    )
+    parser.add_argument(
+        "--val", type=float, metavar="SHARE", help="of `folder`'s images; default: 0.1"
+    )
+    parser.add_argument(
+        "--test", type=float, metavar="SHARE", help="of `folder`'s images; default: 0.2"
+    )
+    parser.add_argument(
+        "--boxes",
+        metavar="PATH",
+        help="boxes of some images of `folder`: a COCO file, a .csv table with the "
+        "columns image,x0,y0,x1,y1, or a folder of VOC's .xml or YOLO's .txt files; "
+        "classes are matched by name",
+    )
     parser.add_argument(
         "--quick", action="store_true", help="read headers, do not decode the images"
     )
@@ -59,7 +82,16 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         "--json", metavar="REPORT.json", help="write the whole report here"
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    is_folder = args.dataset == "folder"
+    others = ("archives", "write_metadata", "overwrite")
+    for name in others if is_folder else ("out", "val", "test", "boxes"):
+        if getattr(args, name):
+            word = name.upper() if name == "out" else f"--{name.replace('_', '-')}"
+            parser.error(f"argument {word}: not with `{args.dataset}`")
+    if is_folder and args.out is None:
+        parser.error("the following arguments are required: out")
+    return args
 
 
 def prepare(args: argparse.Namespace) -> bool:
@@ -67,22 +99,44 @@ def prepare(args: argparse.Namespace) -> bool:
     check_output_file("--json", args.json, endings=["json"])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("files", total=None)
-        report = prepare_data(
-            args.dataset,
-            args.root,
-            quick=args.quick,
-            archives=args.archives,
-            metadata=args.write_metadata,
-            overwrite=args.overwrite,
-            workers=args.workers,
-            progress=lambda done, total: progress.update(
-                task, completed=done, total=total or None
-            ),
-        )
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total or None)
+
+        report = prepare_own(args, show) if args.out else prepare_known(args, show)
     print(format_report(report))
+    if args.out and report.complete:
+        print(f"\n{format_counts(report.counts)}\n\nwritten to {args.out}")
     if args.json is not None:
         save_report(report, args.json)
     return report.complete
+
+
+def prepare_known(args: argparse.Namespace, progress: Callable) -> Report:
+    """Check a data set of a known layout."""
+    return prepare_data(
+        args.dataset,
+        args.root,
+        quick=args.quick,
+        archives=args.archives,
+        metadata=args.write_metadata,
+        overwrite=args.overwrite,
+        workers=args.workers,
+        progress=progress,
+    )
+
+
+def prepare_own(args: argparse.Namespace, progress: Callable) -> Report:
+    """Make a data set of a folder of images a class."""
+    check_positive_int("workers", args.workers)
+    return prepare_folder(
+        args.root,
+        args.out,
+        val=0.1 if args.val is None else args.val,
+        test=0.2 if args.test is None else args.test,
+        boxes=args.boxes,
+        images=Images(args.quick, args.workers, progress=progress),
+    )
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

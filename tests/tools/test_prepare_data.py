@@ -85,3 +85,41 @@ def test_wrong_calls_exit_with_2(run, tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         run("coco", tmp_path)
     assert "--overwrite" in capsys.readouterr().err
+
+
+def test_any_set_in_the_text_form_is_checked(run, shared_data, tmp_path, capsys):
+    assert run("metadata", shared_data / "stamps", "--quick") == 0
+    said = capsys.readouterr().out
+    assert "complete" in said
+    assert "test: " in said
+    assert run("metadata", tmp_path) == 1
+    assert "there is no train/image_ids.txt" in capsys.readouterr().out
+
+
+def test_a_folder_a_class_becomes_a_set_that_is_complete(
+    run, shared_data, tmp_path, capsys
+):
+    photos, out = shared_data / "stamps" / "CUB_200_2011" / "images", tmp_path / "out"
+    assert run("folder", photos, out, "--quick") == 0
+    said = capsys.readouterr().out
+    assert "| split | images | classes | boxes |" in said
+    assert "there are no boxes" in said
+    assert run("metadata", out, "--quick") == 0
+    assert "val has neither boxes nor masks" in capsys.readouterr().out
+    assert run("folder", photos, out) == 2
+    assert "Expected a new folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "wrong"),
+    [
+        (["cub", "root", "out"], "OUT: not with `cub`"),
+        (["cub", "root", "--boxes", "b.json"], "--boxes: not with `cub`"),
+        (["folder", "root"], "required: out"),
+        (["folder", "root", "out", "--overwrite"], "--overwrite: not with `folder`"),
+    ],
+)
+def test_what_belongs_to_another_kind_is_refused(run, argv, wrong, capsys):
+    with pytest.raises(SystemExit):
+        run(*argv)
+    assert wrong in capsys.readouterr().err

@@ -8,6 +8,7 @@ published counts of the real sets.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Callable, Optional
@@ -50,7 +51,7 @@ class Check:
         self.report = Report(dataset, str(root))
         self.splits: dict[str, SplitMetadata] = {}
         self.paths: dict[str, dict[str, Path]] = {}
-        self._sources = SOURCES[dataset]
+        self._sources = SOURCES.get(dataset, {})
 
     def add_split(self, name: str, split: SplitMetadata, *, folder: Path) -> None:
         """Open the images of a split and compare their sizes with the stated ones."""
@@ -363,6 +364,51 @@ def _check_masks(
             )
 
 
+def _check_metadata(check: Check) -> None:
+    """Check a set in the text form; only train may lack boxes and masks.
+
+    The splits lie in ``root``, in ``root/metadata`` or one folder further down.
+    """
+    root, report = check.root, check.report
+    starts = [root, root / "metadata", *sorted((root / "metadata").glob("*"))]
+    bases = [base for base in starts if (base / "train" / IMAGE_IDS).is_file()]
+    if not bases:
+        message = f"there is no train/{IMAGE_IDS} in it, nor in its folder metadata"
+        report.add("missing part", root, message=message)
+        return
+    base = bases[0]
+    image_roots = _image_roots(base, root)
+    names = base / "classes.txt"
+    num_classes = len(list(read_lines(names))) if names.is_file() else None
+    for name in ("train", "val", "test"):
+        lines = read_lines(base / name / LOCALIZATION, Report("", ""))
+        with_boxes = name != "train" and next(lines, None) is not None
+        split = check.add_metadata(
+            name,
+            [base / name],
+            image_folders=image_roots,
+            num_classes=num_classes,
+            with_boxes=with_boxes,
+        )
+        if split is None:
+            report.notes.append(f"there is no split {name}")
+            continue
+        report.counts[name]["classes"] = len(set(split.labels.values()))
+        if split.masks:
+            _check_masks(check, name, split.masks, image_roots)
+        elif name != "train" and not with_boxes:
+            report.notes.append(f"{name} has neither boxes nor masks")
+
+
+def _image_roots(base: Path, root: Path) -> list[Path]:
+    """Where the images of a set in the text form may lie."""
+    prepared = base / "prepared.json"
+    if prepared.is_file():
+        return [Path(json.loads(prepared.read_text(encoding="utf-8"))["images"])]
+    folders = sorted(path for path in root.glob("*") if path.is_dir())
+    return [root, root / "images", base, *folders]
+
+
 def _check_open_images_classes(check: Check) -> None:
     """All splits should have the same classes, from 0 without a gap."""
     labels = {name: set(split.labels.values()) for name, split in check.splits.items()}
@@ -384,5 +430,6 @@ def _check_open_images_classes(check: Check) -> None:
 CHECKS: dict[str, Callable[[Check], None]] = {
     "cub": _check_cub,
     "ilsvrc": _check_ilsvrc,
+    "metadata": _check_metadata,
     "openimages": _check_open_images,
 }

@@ -7,6 +7,7 @@ from typing import Optional
 
 from mmdgdm.datasets.functional.images import Images, Progress
 from mmdgdm.datasets.prepare.archives import (
+    ARCHIVES,
     check_absent,
     new_folder,
     unpack_archives,
@@ -34,7 +35,8 @@ def prepare_data(
 
     Args:
         dataset: ``'cub'``, ``'ilsvrc'`` or ``'openimages'``: the layout; a smaller set
-            of the same layout is complete as itself.
+            of the same layout is complete as itself. ``'metadata'``: any set in the
+            text form.
         root: The folder of the data set.
         quick: Whether only the headers of images are read.
         archives: Folder with downloaded archives, to be unpacked into ``root`` first.
@@ -57,14 +59,19 @@ def prepare_data(
     check_choice("dataset", dataset, choices=CHECKS)
     check_positive_int("workers", workers)
     if metadata is not None:  # Refuse what cannot work before the long work begins.
-        if dataset == "openimages":
+        if dataset in ("openimages", "metadata"):
             raise ConfigError(
-                "Expected `--write-metadata` with cub or ilsvrc, but got openimages, "
+                f"Expected `--write-metadata` with cub or ilsvrc, but got {dataset}, "
                 "whose annotation comes in this form already."
             )
         check_absent(Path(metadata), overwrite)
     folder = Path(root).expanduser()
     notes = []
+    if archives is not None and dataset not in ARCHIVES:
+        raise ConfigError(
+            f"Expected `--archives` with one of {', '.join(ARCHIVES)}, but got "
+            f"{dataset}, of which no archives are known."
+        )
     if archives is not None:
         notes = unpack_archives(
             dataset, Path(archives), root=folder, overwrite=overwrite, progress=progress
