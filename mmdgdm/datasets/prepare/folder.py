@@ -239,7 +239,7 @@ def _add_notes(
         report.notes.append(
             "there are no boxes: training works and val tells the accuracy, but boxes "
             "cannot be scored, nor the threshold of maps calibrated, which stays a "
-            "guess; draw boxes on some images of each class and give them by `--boxes`"
+            "guess; give some by `--boxes`: about fifty are enough (docs/evaluation.md)"
         )
         return
     for split in ("val", "test"):

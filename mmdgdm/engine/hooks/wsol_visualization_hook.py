@@ -1,4 +1,4 @@
-"""WSOLVisualizationHook: drawings of a test run."""
+"""WSOLVisualizationHook: drawings of a test run, or of the last validation."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class WSOLVisualizationHook(Hook):
         threshold: Share of each map's maximum at which its box is taken, in
             [0, 1); ``None`` takes that of the evaluation.
         sheet_images: How many of them ``overview.jpg`` holds.
+        on_val: Whether to draw val images too, at the validation that ends a training.
 
     Raises:
         ConfigError: If an argument is impossible, or there is neither a
@@ -58,10 +59,12 @@ class WSOLVisualizationHook(Hook):
         *,
         threshold: Optional[float] = None,
         sheet_images: int = 12,
+        on_val: bool = False,
     ) -> None:
         self.out_dir = Path(out_dir)
         self.num_images = check_positive_int("num_images", num_images)
         self.sheet_images = check_positive_int("sheet_images", sheet_images)
+        self.on_val = on_val
         self.threshold = threshold
         if threshold is not None:
             self.threshold = check_share("threshold", threshold, high_open=True)
@@ -71,17 +74,29 @@ class WSOLVisualizationHook(Hook):
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Check what the drawing needs, and choose the images."""
+        self._choose(runner, "test")
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Choose images of the validation that ends a training."""
+        if self._is_last(runner):
+            self._choose(runner, "val")
+
+    def _is_last(self, runner: Runner) -> bool:
+        return self.on_val and runner.iter >= runner.max_iters
+
+    def _choose(self, runner: Runner, split: str) -> None:
         check_output_folder("out_dir", self.out_dir)
-        metrics = getattr(getattr(runner, "test_evaluator", None), "metrics", ())
+        evaluator = getattr(runner, f"{split}_evaluator", None)
         if self.threshold is None and not any(
-            hasattr(metric, "calibrated_by") for metric in metrics
+            hasattr(metric, "calibrated_by")
+            for metric in getattr(evaluator, "metrics", ())
         ):
             raise ConfigError(
                 "WSOLVisualizationHook draws boxes at the threshold of a metric "
-                "(mmdgdm.WSOLMetric, mmdgdm.PxAP), but `test_evaluator` has none: add "
-                "one, or set `threshold` of the hook."
+                f"(mmdgdm.WSOLMetric, mmdgdm.PxAP), but `{split}_evaluator` has none: "
+                "add one, or set `threshold` of the hook."
             )
-        length = len(runner.test_dataloader.dataset)
+        length = len(getattr(runner, f"{split}_dataloader").dataset)
         spread = np.linspace(0, length - 1, min(self.num_images, length))
         self._chosen = set(spread.round().astype(int).tolist())
         self._shots = {}
@@ -107,11 +122,32 @@ class WSOLVisualizationHook(Hook):
                 image = _image_of(data_batch["inputs"], i, sample)
                 self._shots[index] = image, sample.cpu()
 
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Optional[Sequence[Any]] = None,
+    ) -> None:
+        """Keep the chosen samples of a batch, if any were chosen."""
+        if self._is_last(runner):
+            self.after_test_iter(runner, batch_idx, data_batch, outputs)
+
+    def after_val_epoch(
+        self, runner: Runner, metrics: Optional[dict[str, float]] = None
+    ) -> None:
+        """Draw and write what the last validation kept."""
+        if self._is_last(runner):
+            self._draw(runner, metrics or {}, dataset=runner.val_dataloader.dataset)
+
     def after_test_epoch(
         self, runner: Runner, metrics: Optional[dict[str, float]] = None
     ) -> None:
         """Draw and write what was kept, on the main process."""
-        threshold = self._threshold(metrics or {})
+        self._draw(runner, metrics or {}, dataset=runner.test_dataloader.dataset)
+
+    def _draw(self, runner: Runner, metrics: dict[str, float], *, dataset: Any) -> None:
+        threshold = self._threshold(metrics)
         gathered = all_gather_object(self._shots)
         self._shots = {}
         if not is_main_process():
@@ -121,7 +157,7 @@ class WSOLVisualizationHook(Hook):
         visualizer = VISUALIZERS.build(
             dict(type="mmdgdm.WSOLVisualizer", name="wsol_pictures")
         )
-        classes = (runner.test_dataloader.dataset.metainfo or {}).get("classes")
+        classes = (dataset.metainfo or {}).get("classes")
         panels, entries = [], []
         for index, (image, sample) in sorted(shots.items()):
             panel, iou = visualizer.draw_localization(
