@@ -2,6 +2,9 @@
 
 Example:
     python tools/localize.py photos/*.jpg --out-dir localized
+
+With a model that tools/export.py wrote, --model FILE.onnx, neither torch nor mmengine
+is needed.
 """
 
 from __future__ import annotations
@@ -10,17 +13,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from rich.console import Console
 from rich.progress import Progress
 
 from mmdgdm.apis.inference.tables import FORMS
-from mmdgdm.cli.command_line import add_cam_method, run_command
+from mmdgdm.cli import commands
+from mmdgdm.errors import ConfigError
 from mmdgdm.utils.argument_checks import check_choice
 
 if TYPE_CHECKING:
     from mmdgdm.apis.inference.files import Report
+    from mmdgdm.apis.inference.localizer import Localizer
 
 #: Images whose first box is printed.
 SHOWN = 10
@@ -40,7 +45,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         "--model",
         default="efficientnet-lite0",
-        help="a config, the name of one, a model of mmpretrain, or efficientnet-lite0",
+        help="a config, the name of one, a model of mmpretrain, efficientnet-lite0, or "
+        "a file.onnx of tools/export.py",
     )
     parser.add_argument(
         "--weights", help="path or address of a checkpoint; else what the model names"
@@ -65,7 +71,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         metavar="T",
         help="share of a map's range above which its box lies; else the checkpoint's",
     )
-    add_cam_method(parser)
+    commands.add_cam_method(parser)
     parser.add_argument(
         "--save", default="image,json", help=f"some of {','.join(FORMS)}"
     )
@@ -83,22 +89,44 @@ def read_classes(words: Optional[Sequence[str]]) -> Optional[list[Any]]:
     return [int(word) if word.isdecimal() else word for word in words]
 
 
-def localize(args: argparse.Namespace) -> Report:
-    """Localize as the command line says."""
-    # Here, where a warning of mmcv's is filtered; and `--help` need not wait.
-    from mmdgdm.apis.inference.files import localize_files
+def is_exported(model: str) -> bool:
+    """Whether a model runs without torch."""
+    return model.endswith(".onnx")
+
+
+def load(args: argparse.Namespace) -> Localizer:
+    """Load the model as the command line says."""
+    # Here, since either needs packages that the other does not.
+    if is_exported(args.model):
+        from mmdgdm.apis.inference.onnx_localizer import OnnxLocalizer
+
+        for name in ("weights", "device", "cam_method"):
+            if getattr(args, name) is not None:
+                raise ConfigError(
+                    f"Expected no `--{name.replace('_', '-')}` with {args.model}, "
+                    "which holds its weights and makes maps by CAM on the CPU."
+                )
+        return OnnxLocalizer(args.model, args.threshold)
     from mmdgdm.apis.inference.inferencer import WSOLInferencer
 
-    save = args.save.split(",")
-    for form in save:  # before the model is loaded
-        check_choice("--save", form, choices=FORMS)
-    inferencer = WSOLInferencer(
+    return WSOLInferencer(
         args.model,
         args.weights,
         device=args.device,
         threshold=args.threshold,
         cam_method=args.cam_method,
     )
+
+
+def localize(args: argparse.Namespace) -> Report:
+    """Localize as the command line says."""
+    # Here, so that `--help` need not wait.
+    from mmdgdm.apis.inference.files import localize_files
+
+    save = args.save.split(",")
+    for form in save:  # before the model is loaded
+        check_choice("--save", form, choices=FORMS)
+    inferencer = load(args)
     return localize_files(
         inferencer,
         args.images,
@@ -110,6 +138,15 @@ def localize(args: argparse.Namespace) -> Report:
         classes=read_classes(args.classes),
         all_contours=args.all_contours,
     )
+
+
+def run(model: str, command: Callable[[], None]) -> int:
+    """Run the command, with mmengine where the model needs it."""
+    if is_exported(model):
+        return commands.run_command(command)
+    from mmdgdm.cli.command_line import run_command
+
+    return run_command(command)
 
 
 def describe(report: Report, out_dir: Path) -> str:
@@ -140,7 +177,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """
     args = parse_args(argv)
     reports: list[Report] = []
-    code = run_command(lambda: reports.append(localize(args)))
+    code = run(args.model, lambda: reports.append(localize(args)))
     for report in reports:
         print(describe(report, args.out_dir))
         code = code or int(bool(report.unreadable))

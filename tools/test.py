@@ -13,11 +13,11 @@ from typing import Any, Optional
 
 from mmdgdm.apis.runner import run_test
 from mmdgdm.cli.command_line import (
-    add_cam_method,
     add_common_arguments,
     load_run_config,
     run_command,
 )
+from mmdgdm.cli.commands import add_cam_method
 from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.engine.setup import overrides
 from mmdgdm.engine.setup.tta import enable_tta

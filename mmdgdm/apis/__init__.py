@@ -12,6 +12,7 @@ from mmdgdm.evaluation.stored.compare import compare_results
 from mmdgdm.evaluation.stored.evaluate import evaluate_scoremaps
 
 _MODULES = {
+    "OnnxLocalizer": "mmdgdm.apis.inference.onnx_localizer",
     "WSOLInferencer": "mmdgdm.apis.inference.inferencer",
     "build_runner": "mmdgdm.apis.runner",
     "draw_result": "mmdgdm.apis.inference.drawing",
@@ -23,6 +24,7 @@ _MODULES = {
     "score_baselines": "mmdgdm.apis.baselines",
 }
 __all__ = [
+    "OnnxLocalizer",
     "WSOLInferencer",
     "build_runner",
     "compare_results",

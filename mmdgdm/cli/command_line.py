@@ -17,7 +17,6 @@ from mmdgdm.engine.setup.processes import (
     rank_from_environment,
     set_launcher,
 )
-from mmdgdm.utils.cam_methods import CAM_METHODS
 
 
 def _read_pair(word: str) -> tuple[str, str]:
@@ -42,19 +41,6 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override settings of the config, for example "
         "model.head.num_classes=200 param_scheduler.0.end=5 key='[a,b]'",
-    )
-
-
-def add_cam_method(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cam-method``, how maps are made.
-
-    Args:
-        parser: The parser to extend.
-    """
-    parser.add_argument(
-        "--cam-method",
-        choices=CAM_METHODS,
-        help="how maps are made; else as the config says, or cam",
     )
 
 

@@ -1,16 +1,31 @@
-"""How a command line tool ends; needs neither torch nor mmengine."""
+"""An option and the end of command line tools; needs neither torch nor mmengine."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import traceback
 from typing import Any, Callable
 
 from mmdgdm.errors import MMDGDMError
+from mmdgdm.utils.cam_methods import CAM_METHODS
 
 #: Exit code of a tool that stopped for an error that the user can mend.
 USER_ERROR = 2
+
+
+def add_cam_method(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cam-method``, how maps are made.
+
+    Args:
+        parser: The parser to extend.
+    """
+    parser.add_argument(
+        "--cam-method",
+        choices=CAM_METHODS,
+        help="how maps are made; else as the config says, or cam",
+    )
 
 
 def run_command(command: Callable[[], Any], who: str = "") -> int:

@@ -19,7 +19,7 @@ from mmdgdm.apis.inference.file_names import (
     check_no_result_is_read,
     name_sources,
 )
-from mmdgdm.apis.inference.inferencer import WSOLInferencer
+from mmdgdm.apis.inference.localizer import Localizer
 from mmdgdm.apis.inference.results import Localization
 from mmdgdm.apis.inference.sources import Picture, is_video, list_sources
 from mmdgdm.apis.inference.tables import (
@@ -55,7 +55,7 @@ class Report:
 
 
 def localize_files(
-    inferencer: WSOLInferencer,
+    inferencer: Localizer,
     inputs: Any,
     *,
     out_dir: Union[str, Path],
@@ -115,7 +115,7 @@ def localize_files(
 
 
 def _localize_stills(
-    inferencer: WSOLInferencer,
+    inferencer: Localizer,
     named: Sequence[tuple[str, PurePath]],
     *,
     batch_size: int,
@@ -148,7 +148,7 @@ def _localize_stills(
 
 
 def _localize_one_video(
-    inferencer: WSOLInferencer,
+    inferencer: Localizer,
     source: str,
     *,
     name: PurePath,
@@ -193,7 +193,7 @@ def _save_maps(target: Path, found: Localization) -> None:
 
 
 def _write_tables(
-    inferencer: WSOLInferencer, report: Report, *, out_dir: Path, save: Sequence[str]
+    inferencer: Localizer, report: Report, *, out_dir: Path, save: Sequence[str]
 ) -> None:
     def write(name: str, content: Any) -> None:
         text = json.dumps(content, indent=1) + "\n"

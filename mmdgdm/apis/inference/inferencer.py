@@ -17,6 +17,12 @@ from mmpretrain.structures import DataSample
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmdgdm.apis.inference.localizer import (
+    DEFAULT_THRESHOLD,
+    UNCALIBRATED,
+    check_topk,
+    find_classes,
+)
 from mmdgdm.apis.inference.models import LoadedModel, ModuleSettings, load_model
 from mmdgdm.apis.inference.results import Localization, LocalizedClass, find_boxes
 from mmdgdm.apis.inference.sources import (
@@ -25,7 +31,6 @@ from mmdgdm.apis.inference.sources import (
     list_sources,
     read_sources,
 )
-from mmdgdm.engine.setup.config_check import did_you_mean
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.utils.argument_checks import (
     check_choice,
@@ -33,9 +38,6 @@ from mmdgdm.utils.argument_checks import (
     check_share,
 )
 
-#: Where a map is cut if nothing else is known.
-DEFAULT_THRESHOLD = 0.2
-_UNCALIBRATED = f"none was calibrated: {DEFAULT_THRESHOLD} of the maximum"
 #: Called with the source and the error of an image that cannot be read.
 Unreadable = Callable[[Any, DataError], Any]
 
@@ -252,7 +254,7 @@ class WSOLInferencer(BaseInferencer):
             ConfigError: If ``topk`` or ``classes`` does not fit.
             DataError: If an image would be padded to the size of others.
         """
-        choose = partial(top_classes, topk=self._check_topk(topk))
+        choose = partial(top_classes, topk=check_topk(topk, len(self.classes)))
         if classes is not None:
             choose = partial(_same_classes, classes=self.find_classes(classes))
         batch = {key: inputs[key] for key in ("inputs", "data_samples")}
@@ -298,42 +300,7 @@ class WSOLInferencer(BaseInferencer):
         Raises:
             ConfigError: If there is no such class.
         """
-        if isinstance(classes, (str, int)) or not classes:
-            raise ConfigError(
-                f"Expected `classes` to be a list of names or indices, but got "
-                f"{classes!r}."
-            )
-        return [self._find_class(item) for item in classes]
-
-    def _find_class(self, item: Union[str, int]) -> int:
-        if isinstance(item, str):
-            found = [i for i, name in enumerate(self.classes) if name == item]
-            # ImageNet's names hold synonyms: `tench, Tinca tinca`.
-            found = found or [
-                i for i, name in enumerate(self.classes) if item in name.split(", ")
-            ]
-            if len(found) == 1:
-                return found[0]
-            problem = "no class" if not found else f"{len(found)} classes"
-            raise ConfigError(
-                "Expected `classes` to hold names of the model's classes, but "
-                f"{item!r} names {problem}" + did_you_mean(item, self.classes)
-            )
-        if not 0 <= item < len(self.classes):
-            raise ConfigError(
-                f"Expected `classes` to hold indices in [0, {len(self.classes)}), but "
-                f"got {item}."
-            )
-        return int(item)
-
-    def _check_topk(self, topk: int) -> int:
-        check_positive_int("topk", topk)
-        if topk > len(self.classes):
-            raise ConfigError(
-                f"Expected `topk` to be at most the {len(self.classes)} classes of the "
-                f"model, but got {topk}."
-            )
-        return topk
+        return find_classes(classes, self.classes)
 
     def visualize(
         self, inputs: list[Any], preds: Any, **kwargs: Any
@@ -447,5 +414,5 @@ def _choose_threshold(given: Optional[float], loaded: LoadedModel) -> tuple[floa
         return float(given), "the argument"
     if loaded.threshold is not None:
         return loaded.threshold, "validation chose it: the checkpoint's calibration"
-    print_log(f"Threshold of boxes: {_UNCALIBRATED}.", "current")
-    return DEFAULT_THRESHOLD, _UNCALIBRATED
+    print_log(f"Threshold of boxes: {UNCALIBRATED}.", "current")
+    return DEFAULT_THRESHOLD, UNCALIBRATED

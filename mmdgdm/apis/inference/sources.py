@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
-import mmengine.fileio as fileio
 import numpy as np
-from mmengine.logging import print_log
 from numpy.typing import NDArray
 from PIL import Image
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.utils.image_files import convert_pillow, count_frames, read_image
+from mmdgdm.utils.notes import tell
 
 #: A path or an address, an array or an image of Pillow.
 Source = Union[str, NDArray[Any], Image.Image]
@@ -93,9 +92,7 @@ def _images_of(folder: Path) -> list[Source]:
         raise ConfigError(f"Expected the folder {folder} to hold images, but none.")
     if len(images) < len(visible):
         left_out = len(visible) - len(images)
-        print_log(
-            f"{folder}: {left_out} files are no images by their names.", "current"
-        )
+        tell(f"{folder}: {left_out} files are no images by their names.")
     return list(images)
 
 
@@ -135,9 +132,7 @@ def read_source(source: Source, channel_order: str = "bgr") -> Picture:
     pixels = read_image(source, read=read, upright=True)
     num_frames = count_frames(source, read=read)
     if num_frames > 1:
-        print_log(
-            f"{source} holds {num_frames} images: the first one is taken.", "current"
-        )
+        tell(f"{source} holds {num_frames} images: the first one is taken.")
     return Picture(pixels, source, num_frames)
 
 
@@ -148,12 +143,26 @@ def fileio_get(source: str) -> bytes:
         DataError: If they cannot be read.
     """
     try:
-        return bytes(fileio.get(source))
+        return _content(source)
     except (OSError, ValueError) as error:  # the latter for a malformed address
         reason = f"{type(error).__name__}: {error}"
         raise DataError(
             f"Expected {source} to be an image file, but got {reason}."
         ) from error
+
+
+def _content(source: str) -> bytes:
+    if "://" not in source:
+        return Path(source).read_bytes()
+    # Here, since files on disk are read without mmengine too.
+    try:
+        from mmengine import fileio
+    except ImportError as error:
+        raise DataError(
+            f"Expected files on disk, but {source} is an address, which mmengine reads "
+            f"({error})."
+        ) from error
+    return bytes(fileio.get(source))
 
 
 def _check_array(array: NDArray[Any], channel_order: str) -> NDArray[np.uint8]:

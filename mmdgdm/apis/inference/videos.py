@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.apis.inference.drawing import draw_result
-from mmdgdm.apis.inference.inferencer import WSOLInferencer
+from mmdgdm.apis.inference.localizer import Localizer
 from mmdgdm.apis.inference.results import Localization
 from mmdgdm.errors import DataError
 
@@ -61,7 +61,7 @@ class VideoFrames:
 
 
 def localize_video(
-    inferencer: WSOLInferencer,
+    inferencer: Localizer,
     path: str,
     *,
     lines: Union[str, Path, None] = None,

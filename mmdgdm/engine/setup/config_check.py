@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Union
 
@@ -14,6 +13,7 @@ from mmengine.runner import Runner
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.named_configs import find_config, list_configs
+from mmdgdm.utils.suggestions import did_you_mean
 
 #: Endings of config files.
 CONFIG_ENDINGS = (".py", ".json", ".yaml", ".yml")
@@ -38,22 +38,6 @@ _LOOP_KEYS = {
     "val": ("val_dataloader", "val_cfg", "val_evaluator"),
     "test": ("test_dataloader", "test_cfg", "test_evaluator"),
 }
-
-
-def did_you_mean(word: str, possibilities: Sequence[str]) -> str:
-    """The end of a sentence: ``; did you mean `a` or `b`?``, or a full stop.
-
-    Args:
-        word: What was written.
-        possibilities: What could have been meant.
-
-    Returns:
-        Up to three close matches, or ``"."`` if nothing is close.
-    """
-    close = difflib.get_close_matches(word, possibilities)
-    if not close:
-        return "."
-    return f"; did you mean {' or '.join(f'`{name}`' for name in close)}?"
 
 
 def find_paths(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
