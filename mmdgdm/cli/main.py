@@ -36,7 +36,7 @@ def find_commands(folder: Path) -> dict[str, Path]:
         Script or folder by the name of its command.
     """
     paths = [*folder.glob("*.py"), *{path.parent for path in folder.glob("*/*.py")}]
-    return {_NAMES.get(path.stem, path.stem): path for path in sorted(paths)}
+    return dict(sorted((_NAMES.get(path.stem, path.stem), path) for path in paths))
 
 
 def describe(path: Path) -> str:
