@@ -33,6 +33,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
 from mmdgdm.errors import CheckpointError
+from mmdgdm.utils.safetensors_files import ENDING, read_safetensors
 
 #: Names of numpy dtypes that a checkpoint may hold: truth values, integers, floats.
 _DTYPES = frozenset(
@@ -209,7 +210,8 @@ def load_checkpoint_file(path: PathLike, map_location: Any = "cpu") -> dict:
     """Load a local checkpoint; nothing in it is executed.
 
     Args:
-        path: A file written by mmengine's ``CheckpointHook`` or by ``torch.save``.
+        path: A file written by mmengine's ``CheckpointHook`` or by ``torch.save``, or
+            weights as ``.safetensors`` (:mod:`mmdgdm.utils.safetensors_files`).
         map_location: Where tensors go, as in :func:`torch.load`.
 
     Returns:
@@ -223,10 +225,13 @@ def load_checkpoint_file(path: PathLike, map_location: Any = "cpu") -> dict:
     """
     check_checkpoint_path(path)
     local = os.path.expanduser(path)
-    return _read(
-        lambda: torch.load(local, map_location=map_location, weights_only=True),
-        str(path),
-    )
+
+    def load() -> Any:
+        if local.endswith(ENDING):
+            return read_safetensors(local, map_location)
+        return torch.load(local, map_location=map_location, weights_only=True)
+
+    return _read(load, str(path))
 
 
 def _make_safe(loader: Callable[..., Any]) -> Callable[..., Any]:
