@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
 import torch
+from mmcv.cnn.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
 from torch import Tensor, nn
 
 from mmdgdm.apis.inference.models import LoadedModel, ModuleSettings, load_model
@@ -131,15 +132,18 @@ def trace_model(model: nn.Module, *, height: int, width: int) -> Any:
 
     Returns:
         The ``ExportedProgram``; its number of images is free, and so is their size
-        unless the network fixes it.
+        unless the network fixes it, as EfficientNet's padding does.
     """
     images = torch.zeros(_BATCH, 3, height, width)
-    free, perhaps = torch.export.Dim.DYNAMIC, torch.export.Dim.AUTO
+    free, side = torch.export.Dim.DYNAMIC, torch.export.Dim.AUTO
+    if any(isinstance(module, Conv2dAdaptivePadding) for module in model.modules()):
+        # Its padding is a formula of the size, which the tracer takes minutes to solve.
+        side = torch.export.Dim.STATIC
     with torch.no_grad():
         return torch.export.export(
             ScoresAndMaps(model).eval(),
             (images,),
-            dynamic_shapes={"images": {0: free, 2: perhaps, 3: perhaps}},
+            dynamic_shapes={"images": {0: free, 2: side, 3: side}},
         )
 
 
