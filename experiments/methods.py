@@ -43,6 +43,7 @@ from page import insert_table
 
 from mmdgdm.apis import score_baselines
 from mmdgdm.engine.setup.config_check import RUNNER_KEYS
+from mmdgdm.evaluation.functional.calibration import ARGMAX, DEFAULT_RULE
 from mmdgdm.evaluation.functional.names import split_name
 from mmdgdm.search.report import format_options
 from mmdgdm.search.trial import read_validations
@@ -61,6 +62,7 @@ class Data:
         origins: Variants of this data set alone, beside ``ORIGINS``.
         metric: Score on val that decides in a search.
         columns: Heading and metric of each column of the table.
+        calibration: The rule by which val chose the threshold of the stored runs.
     """
 
     ending: str
@@ -69,6 +71,7 @@ class Data:
     origins: Mapping[str, str] = field(default_factory=dict)
     metric: str = "wsol/gt_known"
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
+    calibration: str = DEFAULT_RULE
 
     @property
     def prefix(self) -> str:
@@ -81,13 +84,16 @@ _SEARCHED_WITH_LOSS = {"dgdm": "dgdm-bgloss"}
 DATA = {
     # After half the time the toy's classes are not learned yet. Its learning rate
     # belongs to the toy.
-    "toy": Data("resnet18_1xb32-12e_toy.py", (), fixed=("cam",)),
-    "toy_repvgg": Data("repvgg_1xb32-12e_toy.py", ()),
-    "toy_efficientnet-lite0": Data("efficientnet-lite0_1xb32-12e_toy.py", ()),
+    "toy": Data("resnet18_1xb32-12e_toy.py", (), fixed=("cam",), calibration=ARGMAX),
+    "toy_repvgg": Data("repvgg_1xb32-12e_toy.py", (), calibration=ARGMAX),
+    "toy_efficientnet-lite0": Data(
+        "efficientnet-lite0_1xb32-12e_toy.py", (), calibration=ARGMAX
+    ),
     "stamps": Data(
         "efficientnet-lite0_1xb32-4e_stamps.py",
         ("train_cfg.max_epochs=2", "param_scheduler.0.T_max=2"),
         origins=_SEARCHED_WITH_LOSS,
+        calibration=ARGMAX,
     ),
     # On 100 images the mean over three IoUs is the finer judge.
     "raccoon": Data(
@@ -96,6 +102,7 @@ DATA = {
         origins=_SEARCHED_WITH_LOSS,
         metric="wsol_top1/max_box_acc_v2",
         columns=TOP1_COLUMNS,
+        calibration=ARGMAX,
     ),
     # On 50 images too.
     "cub10": Data(
@@ -320,7 +327,12 @@ def trivial_scores(
 ) -> dict[str, dict[str, float]]:
     """What the trivial baselines reach on a data set, or on some images of its test."""
     config = _load(config_of(data, method))
-    return score_baselines(config, indices=indices, prefix=DATA[data].prefix)
+    return score_baselines(
+        config,
+        indices=indices,
+        prefix=DATA[data].prefix,
+        calibration=DATA[data].calibration,
+    )
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, float]:

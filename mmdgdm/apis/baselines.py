@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.baselines import BASELINES, baseline_map
 from mmdgdm.evaluation.functional.boxes import scale_boxes
-from mmdgdm.evaluation.functional.names import PREFIX, THRESHOLD
+from mmdgdm.evaluation.functional.calibration import DEFAULT_RULE
+from mmdgdm.evaluation.functional.names import PREFIX
 from mmdgdm.evaluation.functional.records import make_box_record
 from mmdgdm.evaluation.functional.scoremaps import (
     EVAL_SIZE,
@@ -21,6 +22,7 @@ from mmdgdm.evaluation.functional.scoremaps import (
     quantize_scoremap,
 )
 from mmdgdm.evaluation.functional.summary import summarize_boxes
+from mmdgdm.evaluation.stored.thresholds import box_thresholds
 
 
 def score_baselines(
@@ -28,6 +30,7 @@ def score_baselines(
     *,
     indices: Optional[Sequence[int]] = None,
     prefix: str = f"{PREFIX}/",
+    calibration: str = DEFAULT_RULE,
 ) -> dict[str, dict[str, float]]:
     """Score the trivial baselines on a config's data with boxes.
 
@@ -39,6 +42,8 @@ def score_baselines(
         cfg: The config.
         indices: Places in the test set of the images that are scored; ``None`` for all.
         prefix: Put before the names of scores.
+        calibration: The rule by which val chooses
+            (:mod:`mmdgdm.evaluation.functional.calibration`).
 
     Returns:
         Of each of ``BASELINES`` its scores by name, as
@@ -55,8 +60,10 @@ def score_baselines(
     found = {}
     for name in BASELINES:
         quantized = quantize_scoremap(baseline_map(name))
-        chosen = _summary(quantized, val, None)[f"{THRESHOLD}max_box_acc"]
-        scores = _summary(quantized, test, chosen)
+        on_val = _summary(quantized, val, None, calibration)
+        # The first of them is by that rule.
+        chosen = on_val[box_thresholds(calibration)[0]]
+        scores = _summary(quantized, test, chosen, calibration)
         found[name] = {f"{prefix}{score}": value for score, value in scores.items()}
     return found
 
@@ -82,12 +89,16 @@ def _summary(
     quantized: NDArray[np.uint8],
     images: Sequence[tuple[NDArray[np.int64], int]],
     threshold: Optional[float],
+    calibration: str,
 ) -> dict[str, float]:
     records = [
         make_box_record(quantized, boxes, label=label, threshold=threshold)
         for boxes, label in images
     ]
     summary = summarize_boxes(
-        records, thresholds=make_thresholds(), threshold=threshold
+        records,
+        thresholds=make_thresholds(),
+        threshold=threshold,
+        calibration=calibration,
     )
     return summary.metrics

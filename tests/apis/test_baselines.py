@@ -19,13 +19,20 @@ def cfg(repo_root):
     return found
 
 
-def test_scores_are_those_of_the_written_set(cfg, tmp_path):
+@pytest.mark.parametrize(
+    ("rule", "key"),
+    [
+        ("argmax", "wsol/threshold/max_box_acc"),
+        ("median", "wsol/threshold_by_median/max_box_acc"),
+    ],
+)
+def test_scores_are_those_of_the_written_set(cfg, tmp_path, rule, key):
     write_toy(tmp_path, {"val": 24, "test": 40})
-    found = score_baselines(cfg)
+    found = score_baselines(cfg, calibration=rule)
     assert tuple(found) == BASELINES
     for name in BASELINES:
         val = evaluate_scoremaps(None, tmp_path / "metadata/val", baseline=name)
-        chosen = str(val["metrics"]["wsol/threshold/max_box_acc"])
+        chosen = str(val["metrics"][key])
         test = evaluate_scoremaps(
             None, tmp_path / "metadata/test", baseline=name, threshold=chosen
         )
