@@ -214,6 +214,10 @@ def _rank(node, grow, limits, targets, deltas):
     return rank
 
 
+#: How far each heading turns from east: 0, 1 or 2 steps of a column to the west.
+_TURNS = np.array([0, 0, 1, 2, 2, 2, 1, 0])
+
+
 @_compiled
 def _trace(flat, offsets, start, level):
     """Follow an outer border, clockwise from a pixel of the uppermost row.
@@ -223,7 +227,7 @@ def _trace(flat, offsets, start, level):
     """
     row = offsets[2]
     area, first, place, begun = 0, start, start, -1
-    x, y = start % row, start // row
+    x = start % row
     heading = 6  # the pixel above the uppermost row is outside
     while True:
         last = heading + 8
@@ -238,11 +242,11 @@ def _trace(flat, offsets, start, level):
             if begun < 0:
                 begun = heading
         place += offsets[heading]
-        # Eastward: 0, 1, 7; westward: 3, 4, 5. Southward: 1, 2, 3; northward: 5, 6, 7.
-        right = (((heading + 1) & 7) < 3) - (((heading - 3) & 7) < 3)
-        down = (((heading - 1) & 7) < 3) - (((heading - 5) & 7) < 3)
-        area += x * down - right * y
-        x, y = x + right, y + down
+        # Southward: 1, 2, 3; northward: 5, 6, 7; eastward: 0, 1, 7; westward: 3, 4, 5.
+        right = 1 - _TURNS[heading]
+        down = 1 - _TURNS[(heading + 6) & 7]
+        area += (2 * x + right) * down
+        x += right
         first = min(first, place)
         # Go on behind the last neighbour that was outside.
         heading = heading + 7 - (heading & 1)
