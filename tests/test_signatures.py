@@ -10,7 +10,7 @@ import mmdgdm
 #: Python, mmengine, torch and torch.fx call these by position.
 GIVEN = {
     *("_hook", "_act_traced", "find_spec", "before_train_iter", "after_test_iter"),
-    *("get_log_after_epoch", "postprocess"),
+    *("after_val_iter", "get_log_after_epoch", "postprocess"),
 }
 
 

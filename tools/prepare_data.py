@@ -38,22 +38,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     kinds = [*sorted(CHECKS), "folder"]
     parser.add_argument("dataset", choices=kinds, help="kind of data set")
     parser.add_argument("root", help="folder of the data set")
-    parser.add_argument(
-        "out", nargs="?", help="only with `folder`: the folder to be made"
-    )
-    parser.add_argument(
-        "--val", type=float, metavar="SHARE", help="of `folder`'s images; default: 0.1"
-    )
-    parser.add_argument(
-        "--test", type=float, metavar="SHARE", help="of `folder`'s images; default: 0.2"
-    )
-    parser.add_argument(
-        "--boxes",
-        metavar="PATH",
-        help="boxes of some images of `folder`: a COCO file, a .csv table with the "
-        "columns image,x0,y0,x1,y1, or a folder of VOC's .xml or YOLO's .txt files; "
-        "classes are matched by name",
-    )
+    _add_folder_options(parser)
     parser.add_argument(
         "--quick", action="store_true", help="read headers, do not decode the images"
     )
@@ -83,6 +68,32 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         "--json", metavar="REPORT.json", help="write the whole report here"
     )
     args = parser.parse_args(argv)
+    _check_kind(parser, args)
+    return args
+
+
+def _add_folder_options(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that only `folder` takes."""
+    parser.add_argument(
+        "out", nargs="?", help="only with `folder`: the folder to be made"
+    )
+    parser.add_argument(
+        "--val", type=float, metavar="SHARE", help="of `folder`'s images; default: 0.1"
+    )
+    parser.add_argument(
+        "--test", type=float, metavar="SHARE", help="of `folder`'s images; default: 0.2"
+    )
+    parser.add_argument(
+        "--boxes",
+        metavar="PATH",
+        help="boxes of some images of `folder`: a COCO file, a .csv table with the "
+        "columns image,x0,y0,x1,y1, or a folder of VOC's .xml or YOLO's .txt files; "
+        "classes are matched by name",
+    )
+
+
+def _check_kind(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse arguments of another kind of data set than the given one."""
     is_folder = args.dataset == "folder"
     others = ("archives", "write_metadata", "overwrite")
     for name in others if is_folder else ("out", "val", "test", "boxes"):
@@ -91,7 +102,6 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
             parser.error(f"argument {word}: not with `{args.dataset}`")
     if is_folder and args.out is None:
         parser.error("the following arguments are required: out")
-    return args
 
 
 def prepare(args: argparse.Namespace) -> bool:
