@@ -312,9 +312,7 @@ def run(
     call([*train, *options], log)
     seconds = time.perf_counter() - start
     validations = [_numbers(scores) for scores in read_validations(folder)]
-    val = choose_validation(
-        validations, data.metric, direction="maximize", at=data.at
-    )
+    val = choose_validation(validations, data.metric, direction="maximize", at=data.at)
     checkpoint = find_checkpoint(folder, data)
     # The checkpoint holds the threshold that its validation chose.
     test = ["tools/test.py", config, checkpoint, "--work-dir", folder / "test"]
