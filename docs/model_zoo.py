@@ -69,17 +69,17 @@ def result_of(leaf: Leaf) -> str:
     """The page with a config's results, or that there are none."""
     results = ROOT / "experiments" / "results"
     folder = FOLDERS.get(leaf.data, leaf.data)
-    pages = {"results": f"{folder}/{leaf.method}.json"}
+    pages = {"results.md": f"{folder}/{leaf.method}.json"}
     if leaf.data == "toy" and leaf.backbone != "resnet18":
         names = {"repvgg": "RepVGG", "efficientnet-lite0": "EfficientNet-Lite0"}
         folder = f"toy_frame/backbone={names[leaf.backbone]}"
-        pages = {"sensitivity": f"{folder}/{leaf.method}.json"}
+        pages = {"research/sensitivity.md": f"{folder}/{leaf.method}.json"}
     # The same training as the method's own on stamps.
     if leaf.data == "stamps-metadata":
         return "[results](results.md)"
     for page, file in pages.items():
         if (results / file).is_file():
-            return f"[{page}]({page}.md)"
+            return f"[{Path(page).stem}]({page})"
     return "not run"
 
 

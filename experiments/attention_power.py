@@ -4,7 +4,7 @@ For each checkpoint that ``experiments/methods.py`` left: the power of the atten
 (``WSOLHead(attention_power=...)``, 0 for plain CAMs) and the threshold of the maps are
 chosen on val, then test is scored with both.
 
-    python experiments/attention_power.py stamps --page docs/results.md
+    python experiments/attention_power.py stamps --page docs/research/methods.md
 
 What came out stands in ``experiments/results/<data>_attention/<method>.json``.
 """
