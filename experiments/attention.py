@@ -9,7 +9,8 @@ always tells the class.
 
     python experiments/attention.py \
         configs/cam/cam_efficientnet-lite0_1xb32-4e_stamps-masks.py CHECKPOINT \
-        --places layers.3 layers.4 layers.5 layers.6 --page docs/research/when_dgdm_helps.md
+        --places layers.3 layers.4 layers.5 layers.6 \
+        --page docs/research/when_dgdm_helps.md
 """
 
 from __future__ import annotations

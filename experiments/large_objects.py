@@ -4,7 +4,8 @@ Tests the checkpoints that ``experiments/methods.py`` left on the images whose b
 covers more than a share of the image, at the threshold that each run chose on all of
 val.
 
-    python experiments/large_objects.py stamps --methods cam dgdm --page docs/research/methods.md
+    python experiments/large_objects.py stamps --methods cam dgdm \
+        --page docs/research/methods.md
 
 What came out stands in ``experiments/results/<data>_large/<method>.json``.
 """

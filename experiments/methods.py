@@ -7,7 +7,8 @@ they take the settings that were found for their origin, wherever their own conf
 what the origin's does. The table ends with trivial baselines, such as a box in the
 middle (``mmdgdm.apis.score_baselines``).
 
-    python experiments/methods.py stamps --trials 6 --jobs 2 --page docs/research/methods.md
+    python experiments/methods.py stamps --trials 6 --jobs 2 \
+        --page docs/research/methods.md
 
 What came out stands in ``experiments/results/<data>/<method>.json``, one small file a
 method. What is there is not run again, so that an interrupted comparison goes on where

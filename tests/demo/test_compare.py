@@ -56,8 +56,8 @@ def test_a_centred_box_stands_beside_the_runs(
     config = repo_root / "configs/cam/cam_resnet18_1xb32-12e_toy.py"
     call(compare, monkeypatch, cam, "--sheet", tmp_path / "s.png", "--config", config)
     (line,) = (x for x in capsys.readouterr().out.splitlines() if "CENTER" in x)
-    # As in the table of the toy in docs/research/methods.md but for the first, whose threshold
-    # is chosen by the rule of today; by argmax, as there, it is 36.0.
+    # As in docs/research/methods.md's table of the toy but for the first, whose
+    # threshold is chosen by the rule of today; by argmax, as there, it is 36.0.
     assert line.split()[:5] == ["CENTER", "-", "34.6", "36.7", "40.9"]
     assert len(line.split()) == 7
 
