@@ -5,7 +5,8 @@ with the best ones and several seeds, choose the threshold of the maps on val, a
 report test at that threshold and at each metric's best one. Variants are not searched:
 they take the settings that were found for their origin, wherever their own config says
 what the origin's does. The table ends with trivial baselines, such as a box in the
-middle (``mmdgdm.apis.score_baselines``).
+middle (``mmdgdm.apis.score_baselines``). A second table has the differences to one
+method, paired by seed, by image and by the size of the object.
 
     python experiments/methods.py stamps --trials 6 --jobs 2 \
         --page docs/research/methods.md
@@ -38,6 +39,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import torch
+from differences_table import differences, image_hits
 from methods_table import COLUMNS, TOP1_COLUMNS, table
 from mmengine.config import Config
 from page import insert_table
@@ -327,6 +329,7 @@ def run(
         # All validations in their order, one every `train_cfg.val_interval` epochs.
         "validations": validations,
         "test": _numbers(json.loads((folder / "test.json").read_text())),
+        "hits": image_hits(folder / "test.json", data.prefix),
     }
     records.add_run(method, seed, found)
 
@@ -401,6 +404,13 @@ def main() -> None:
     print(text)
     if args.page is not None:
         insert_table(args.page, args.data, text)
+    # Older runs did not keep what each image adds.
+    runs = [run for runs in every.values() for run in runs.values()]
+    if len(every) > 1 and all("hits" in run for run in runs):
+        text = differences(every, others, args.seeds)
+        print(text)
+        if args.page is not None:
+            insert_table(args.page, f"{args.data}-differences", text)
 
 
 if __name__ == "__main__":

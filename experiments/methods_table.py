@@ -36,9 +36,9 @@ TOP1_COLUMNS = {
 }
 #: Parts of the names of metrics that are no percentages and need a second decimal.
 _FINE = ("/threshold/", "/box_area_ratio")
-#: Headings of what is compared with another method.
 #: Behind a score that does not beat the best trivial baseline.
 _MARK = "†"
+#: Headings of what is compared with another method.
 _COMPARED = ("GT-known, val's threshold", "MaxBoxAcc, val's threshold", "MaxBoxAccV2")
 
 Runs = Mapping[str, Mapping[str, Any]]

@@ -79,6 +79,8 @@ def methods(monkeypatch, tmp_path):
         return {"full": scores, "center": better}
 
     monkeypatch.setattr(module, "call", call)
+    hits = {"gt_known": "0110", "max_box_acc_v2": "0321"}
+    monkeypatch.setattr(module, "image_hits", lambda result, prefix: hits)
     monkeypatch.setattr(module, "score_baselines", score_baselines)
 
     def run(*arguments):
