@@ -34,7 +34,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "prepared", type=Path, help="the folder that `prepare folder` made"
+        "prepared", type=Path, help="the folder that `prepare` made of your images"
     )
     parser.add_argument(
         "--out",

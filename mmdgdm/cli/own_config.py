@@ -1,4 +1,4 @@
-"""The config of a training on a folder that ``prepare_data.py folder`` made."""
+"""The config of a training on a folder that ``prepare_data.py`` made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmdgdm.datasets.prepare.folder import CLASSES, PREPARED, SPLITS
+from mmdgdm.datasets.prepare.splits import CLASSES, PREPARED, SPLITS
 from mmdgdm.errors import DataError
 from mmdgdm.utils.faults import PathLike
 
@@ -51,7 +51,7 @@ def read_prepared(prepared: PathLike) -> dict[str, Any]:
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"Expected {prepared} to be a folder that `mmdgdm prepare folder IMAGES "
-            f"{prepared}` made, but {path} cannot be read ({error})."
+            f"{prepared}` or `coco` made, but {path} cannot be read ({error})."
         ) from error
 
 

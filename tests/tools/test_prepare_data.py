@@ -82,8 +82,7 @@ def test_wrong_calls_exit_with_2(run, tmp_path, capsys):
     assert run("cub", tmp_path, "--write-metadata", tmp_path) == 2
     assert run("cub", tmp_path, "--workers", 0) == 2
     assert run("cub", tmp_path, "--archives", tmp_path) == 2
-    with pytest.raises(SystemExit, match="2"):
-        run("coco", tmp_path)
+    assert run("ilsvrc", tmp_path, "--left-out") == 2
     assert "--overwrite" in capsys.readouterr().err
 
 
@@ -110,6 +109,30 @@ def test_a_folder_a_class_becomes_a_set_that_is_complete(
     assert "Expected a new folder" in capsys.readouterr().err
 
 
+def test_images_of_a_coco_file_become_a_set_that_is_complete(
+    run, shared_data, tmp_path, capsys
+):
+    photos = shared_data / "stamps" / "CUB_200_2011" / "images"
+    names = sorted(path.relative_to(photos) for path in photos.glob("*/*"))
+    classes = sorted({name.parts[0] for name in names})
+    content = dict(
+        categories=[dict(id=key, name=name) for key, name in enumerate(classes)],
+        images=[dict(id=key, file_name=str(n)) for key, n in enumerate(names)],
+        annotations=[
+            dict(image_id=k, category_id=classes.index(n.parts[0]), bbox=[0, 0, 9, 9])
+            for k, n in enumerate(names)
+        ],
+    )
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
+    assert run("coco", photos, out, "--boxes", boxes, "--quick") == 0
+    assert "| split | images | classes | boxes |" in capsys.readouterr().out
+    assert run("metadata", out, "--quick") == 0
+    assert run("coco", photos, out, "--boxes", boxes) == 2
+    assert run("folder", photos, "--scan", "--quick") == 0
+    assert f"all: {len(names):,} images" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("argv", "wrong"),
     [
@@ -117,6 +140,8 @@ def test_a_folder_a_class_becomes_a_set_that_is_complete(
         (["cub", "root", "--boxes", "b.json"], "--boxes: not with `cub`"),
         (["folder", "root"], "required: out"),
         (["folder", "root", "out", "--overwrite"], "--overwrite: not with `folder`"),
+        (["coco", "root"], "required: out, --boxes"),
+        (["coco", "root", "out", "--scan"], "OUT: not with `--scan`"),
     ],
 )
 def test_what_belongs_to_another_kind_is_refused(run, argv, wrong, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -33,6 +34,35 @@ def list_images(folder: Path, faults: Faults = RAISE) -> list[str]:
         faults.add("missing folder", folder, message=f"is no readable folder ({error})")
         return []
     return [name for name in names if name.lower().endswith(IMAGE_ENDINGS)]
+
+
+def walk_images(folder: Path, faults: Faults = RAISE) -> list[str]:
+    """The image files of a folder at any depth, by their paths below it, in order.
+
+    Links to folders are followed, but not to one that holds the link.
+
+    Args:
+        folder: The folder.
+        faults: Takes folders that cannot be read.
+
+    Returns:
+        The paths, with ``/`` between their parts.
+    """
+
+    def tell(error: OSError) -> None:
+        message = f"is no readable folder ({error})"
+        faults.add("missing folder", error.filename, message=message)
+
+    names = []
+    for base, folders, files in os.walk(folder, onerror=tell, followlinks=True):
+        place, parent = Path(base).resolve(), Path(base).parent.resolve()
+        if place == parent or place in parent.parents:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not is_hidden(Path(name))]
+        names += [Path(base, name) for name in files if not is_hidden(Path(name))]
+    found = (path.relative_to(folder).as_posix() for path in names)
+    return sorted(name for name in found if name.lower().endswith(IMAGE_ENDINGS))
 
 
 class ImageFacts(NamedTuple):

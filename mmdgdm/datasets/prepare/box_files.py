@@ -67,7 +67,7 @@ def read_boxes(path: Path, faults: Faults) -> list[FoundBox]:
 
 def _reader(path: Path) -> Callable[[Path, Faults], Iterator[FoundBox]]:
     if path.is_file() and path.suffix == ".json":
-        return _read_coco
+        return read_coco
     if path.is_file() and path.suffix == ".csv":
         return _read_table
     if path.is_dir() and next(path.rglob("*.xml"), None):
@@ -77,7 +77,16 @@ def _reader(path: Path) -> Callable[[Path, Faults], Iterator[FoundBox]]:
     raise ConfigError(f"Expected `--boxes` to be {_FORMS}, but got {path}.")
 
 
-def _read_coco(path: Path, faults: Faults) -> Iterator[FoundBox]:
+def read_coco(path: Path, faults: Faults) -> Iterator[FoundBox]:
+    """Read the boxes of a COCO file.
+
+    Args:
+        path: The file, with ``images``, ``annotations`` and ``categories``.
+        faults: Takes what is malformed.
+
+    Yields:
+        The boxes, with the names of their categories.
+    """
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
         names = {item["id"]: item["name"] for item in content["categories"]}

@@ -9,157 +9,40 @@ published counts of the real sets.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable, Optional
 
 from mmdgdm.datasets import cub
 from mmdgdm.datasets.functional import ilsvrc_files as ilsvrc
 from mmdgdm.datasets.functional.images import Images
+from mmdgdm.datasets.prepare.checked_set import Check, find_root
 from mmdgdm.datasets.prepare.report import Report, first_names
 from mmdgdm.datasets.prepare.sources import PUBLISHED, SOURCES
 from mmdgdm.evaluation.stored.metadata import (
     IMAGE_IDS,
     LOCALIZATION,
-    SplitMetadata,
-    read_split,
 )
 from mmdgdm.utils.faults import read_lines
 from mmdgdm.utils.image_files import read_mask
 
-#: Ids by which the folder that they start from is found.
-_SAMPLE = 200
 #: By these the real sets are recognised.
 _FIRST_CUB_CLASS = "001.Black_footed_Albatross"
 _KNOWN_OPEN_IMAGES_CLASS = "/01226z/"
 
 
-class Check:
-    """What is known of a data set while it is checked.
-
-    Attributes:
-        root: The folder of the data set.
-        images: Opens the image files.
-        report: What was found.
-        splits: What the readers found, by split, for writing.
-        paths: Path of each image by id, by split.
-    """
-
-    def __init__(self, dataset: str, root: Path, *, images: Images) -> None:
-        self.root = root
-        self.images = images
-        self.report = Report(dataset, str(root))
-        self.splits: dict[str, SplitMetadata] = {}
-        self.paths: dict[str, dict[str, Path]] = {}
-        self._sources = SOURCES.get(dataset, {})
-
-    def add_split(self, name: str, split: SplitMetadata, *, folder: Path) -> None:
-        """Open the images of a split and compare their sizes with the stated ones."""
-        paths = {image_id: folder / image_id for image_id in split.image_ids}
-        sizes = self.images.read_sizes(paths, self.report)
-        for image_id, stated in split.image_sizes.items():
-            size = sizes.get(image_id, stated)
-            if size != stated:
-                message = (
-                    f"has {size[0]} x {size[1]} pixels, but its annotation says "
-                    f"{stated[0]} x {stated[1]}"
-                )
-                self.report.add(
-                    "wrong size", paths[image_id], message=message, image_id=image_id
-                )
-        if split.clipped:
-            self.report.notes.append(
-                f"boxes of {len(split.clipped)} images of {name} reach past the last "
-                "pixel, since their ends count as theirs, and are clipped when read: "
-                f"{first_names(split.clipped)}"
-            )
-        split.image_sizes = sizes
-        self.splits[name], self.paths[name] = split, paths
-        counts = {"images": len(paths), "boxes": sum(map(len, split.boxes.values()))}
-        self.report.counts[name] = {k: v for k, v in counts.items() if v}
-
-    def add_metadata(
-        self,
-        name: str,
-        folders: Iterable[Path],
-        *,
-        image_folders: Sequence[Path],
-        num_classes: Optional[int] = None,
-        with_boxes: bool = True,
-    ) -> Optional[SplitMetadata]:
-        """Read a split in the text form, if it is there, and open its images."""
-        folder = next((path for path in folders if path.is_dir()), None)
-        if folder is None:
-            return None
-        split = read_split(
-            folder, num_classes, with_boxes=with_boxes, faults=self.report
-        )
-        self.add_split(name, split, folder=_find_root(split.image_ids, image_folders))
-        return split
-
-    def tell_missing(self, part: str, where: Path) -> None:
-        """Report a part that is missing, and where it comes from."""
-        message = f"there is no part {part!r}; get {self._sources[part]}"
-        self.report.add("missing part", where, message=message)
-
-    def note_missing_val(self) -> None:
-        """Note that there is no val split."""
-        self.report.notes.append(
-            f"there is no val split; for it get {self._sources['val images']}, and "
-            f"{self._sources['val metadata']}"
-        )
-
-    def compare_counts(self, split: str, what: str, *, number: int) -> None:
-        """Compare a number of the real set with the published one."""
-        wanted = PUBLISHED[self.report.dataset][
-            "classes" if what == "classes" else split
-        ]
-        if number != wanted:
-            message = f"Expected {wanted:,} {what} of {split}, but got {number:,}"
-            self.report.add("wrong count", self.root, message=message)
-
-    def check_overlap(self) -> None:
-        """Report files that two splits share, and note those of the same content."""
-        owner: dict[Path, str] = {}
-        contents: dict[bytes, tuple[str, str]] = {}
-        same: list[str] = []
-        for split, paths in self.paths.items():
-            for name, path in paths.items():
-                other = owner.setdefault(path, split)
-                if other != split:
-                    message = f"is in {other} and in {split}"
-                    self.report.add(
-                        "image in two splits", path, message=message, image_id=name
-                    )
-                    continue
-                facts = self.images.facts.get(str(path))
-                if facts is None or facts.digest is None:
-                    continue
-                other, twin = contents.setdefault(facts.digest, (split, name))
-                if other != split:
-                    same.append(f"{twin} ({other}) = {name} ({split})")
-        if same:
-            self.report.notes.append(
-                f"{len(same)} images have the same bytes as one of another split: "
-                f"{first_names(same)}"
-            )
-
-
-def check_data(dataset: str, root: Path, *, images: Images) -> Check:
+def check_data(
+    dataset: str, root: Path, *, images: Images, left_out: bool = False
+) -> Check:
     """Check a data set of one of the kinds of :data:`CHECKS`.
 
     The root is the folder that the data sets themselves take, or the one that holds it.
+    With ``left_out``, images of val are none of CUB's train.
     """
-    check = Check(dataset, root, images=images)
+    check = Check(dataset, root, images=images, left_out=left_out)
     CHECKS[dataset](check)
     check.check_overlap()
     return check
-
-
-def _find_root(names: Sequence[str], candidates: Sequence[Path]) -> Path:
-    """The folder that paths start from: the first of those that hold most of them."""
-    sample = names[:: max(1, len(names) // _SAMPLE)]
-    return max(candidates, key=lambda root: sum((root / n).is_file() for n in sample))
 
 
 def _check_cub(check: Check) -> None:
@@ -188,6 +71,8 @@ def _check_cub(check: Check) -> None:
         )
         if name != "val":  # The images are those of the raw layout.
             check.paths.pop(key, None)
+    if check.left_out and "val" in check.splits:
+        check.leave_out_val()
     if "val" not in check.splits and (base / "CUBV2").is_dir():
         check.tell_missing("val metadata", base / "metadata")
     elif "val" not in check.splits:
@@ -342,7 +227,7 @@ def _check_masks(
 ) -> None:
     """Open the masks of a split and compare their sizes with each other."""
     texts = {i: [t for row in rows for t in row if t] for i, rows in masks.items()}
-    root = _find_root([row[0] for row in texts.values()], candidates)
+    root = find_root([row[0] for row in texts.values()], candidates)
     check.report.counts[name]["masks"] = sum(map(len, texts.values()))
     paths = [root / text for row in texts.values() for text in row]
     check.images.look(paths, read_mask)

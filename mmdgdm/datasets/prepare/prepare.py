@@ -12,7 +12,8 @@ from mmdgdm.datasets.prepare.archives import (
     new_folder,
     unpack_archives,
 )
-from mmdgdm.datasets.prepare.check import CHECKS, Check, check_data
+from mmdgdm.datasets.prepare.check import CHECKS, check_data
+from mmdgdm.datasets.prepare.checked_set import Check
 from mmdgdm.datasets.prepare.report import Report
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.stored.metadata import write_split
@@ -28,6 +29,7 @@ def prepare_data(
     archives: Optional[PathLike] = None,
     metadata: Optional[PathLike] = None,
     overwrite: bool = False,
+    left_out: bool = False,
     workers: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> Report:
@@ -43,6 +45,8 @@ def prepare_data(
         metadata: Folder to write the splits to, in the benchmark's text form; only
             done if nothing is wrong.
         overwrite: Whether folders that exist are replaced.
+        left_out: Whether images of val are left out of CUB's train, to which they
+            belong by its own files.
         workers: Number of processes. With several, a script must guard its own work
             by ``if __name__ == "__main__"``.
         progress: Called with the number of files done and of all files of a round, 0
@@ -65,6 +69,8 @@ def prepare_data(
                 "whose annotation comes in this form already."
             )
         check_absent(Path(metadata), overwrite)
+    if left_out and dataset != "cub":
+        raise ConfigError(f"Expected `--left-out` with cub, but got {dataset}.")
     folder = Path(root).expanduser()
     notes = []
     if archives is not None and dataset not in ARCHIVES:
@@ -78,9 +84,8 @@ def prepare_data(
         )
     if not folder.is_dir():
         raise DataError(f"Expected `root` to be a folder, but got {root}.")
-    check = check_data(
-        dataset, folder, images=Images(quick, workers, progress=progress)
-    )
+    images = Images(quick, workers, progress=progress)
+    check = check_data(dataset, folder, images=images, left_out=left_out)
     report = check.report
     report.notes[:0] = notes
     if metadata is not None and report.complete:

@@ -9,11 +9,15 @@ import pytest
 from mmdgdm.datasets import CUB, WSOLDataset
 from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.prepare.check import check_data
+from mmdgdm.datasets.prepare.prepare import prepare_data
+from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.stored.metadata import read_split, write_split
 
 RAW = "CUB_200_2011"
 VAL = "metadata/CUB/val"
 IMAGE = "001.Jay/Jay_1.jpg"  # id 2, in train
 PATH = f"{RAW}/images/{IMAGE}"
+IN_TRAIN = (IMAGE, "002.Owl/Owl_1.jpg", "003.Wren/Wren_1.jpg")
 
 
 def check(root, quick=False):
@@ -272,3 +276,23 @@ def test_without_val_a_note_says_where_it_comes_from(cub):
     report = check(cub)
     assert report.complete
     assert "CUBV2.tar" in report.notes[0]
+
+
+def test_val_taken_from_train_is_said_plainly_and_may_be_left_out(cub, tmp_path):
+    shutil.rmtree(cub / "CUBV2")
+    labels = {f"{RAW}/images/{name}": k for k, name in enumerate(IN_TRAIN)}
+    sizes = dict.fromkeys(labels, (40, 30))
+    boxes = {name: [(1, 2, 3, 4)] for name in labels}
+    write_split(cub / VAL, labels, image_sizes=sizes, boxes=boxes)
+    report = check(cub)
+    assert {p.kind for p in report.problems} == {"image in two splits"}
+    assert "`--left-out` takes them from train" in report.notes[-1]
+    out = tmp_path / "out"
+    report = prepare_data("cub", cub, quick=True, left_out=True, metadata=out)
+    assert report.complete
+    assert "3 images of val are left out of train" in report.notes[0]
+    train = read_split(out / "train").image_ids
+    assert len(train) == 3
+    assert not set(train) & set(IN_TRAIN)
+    with pytest.raises(ConfigError, match="`--left-out` with cub, but got ilsvrc"):
+        prepare_data("ilsvrc", cub, left_out=True)

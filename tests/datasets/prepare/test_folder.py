@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mmdgdm.datasets.functional.images import Images
-from mmdgdm.datasets.prepare.folder import prepare_folder, split_images
+from mmdgdm.datasets.prepare.folder import prepare_folder
+from mmdgdm.datasets.prepare.splits import split_images
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.stored.metadata import read_split
 
@@ -117,6 +118,21 @@ def test_images_with_boxes_go_to_val_and_test(write, photos, tmp_path):
     assert all(
         (label == 1) is i.startswith("zebra") for i, label in train.labels.items()
     )
+
+
+def test_images_may_lie_in_folders_of_the_class_folders(photos, tmp_path):
+    for number in range(5):
+        path = photos / "zebra" / "2020" / "may" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (photos / "zebra" / f"{number}.png").rename(path)
+    # Named as it was before it moved, and as a file below its new folder.
+    images = ["zebra/1.png", "may/2.png"]
+    boxes = write_coco(tmp_path, images, lambda _: "zebra")
+    report = prepare(photos, boxes=boxes, val=0.1, test=0.1)
+    assert report.complete, report.problems
+    assert [row["images"] for row in report.counts.values()] == [18, 1, 1]
+    boxed = [read_split(tmp_path / "out" / n).image_ids[0] for n in ("val", "test")]
+    assert sorted(boxed) == [f"zebra/2020/may/{n}.png" for n in (1, 2)]
 
 
 def test_the_same_images_give_the_same_splits(photos, tmp_path):
