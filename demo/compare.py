@@ -16,11 +16,14 @@ import json
 from pathlib import Path
 from typing import Optional
 
-import cv2
 from mmengine.config import Config
 
 from mmdgdm.apis import score_baselines
-from mmdgdm.visualization.panel import add_caption, contact_sheet, save_image
+from mmdgdm.errors import DataError
+from mmdgdm.visualization.canvas import Pixels, save_image
+from mmdgdm.visualization.choosing import choose_varied
+from mmdgdm.visualization.picture_files import read_pictures
+from mmdgdm.visualization.sheets import draw_sheet
 
 #: Heading: name of the metric. Thresholds are chosen on val where it says so.
 COLUMNS = {
@@ -53,18 +56,22 @@ def table(runs: list[Path], config: Optional[Path]) -> str:
     return "\n".join(lines)
 
 
-def sheet(runs: list[Path], rows: int) -> list:
-    """Panels of the first images, a row an image and a column a run."""
-    listed = json.loads((runs[0] / "pictures" / "pictures.json").read_text())
-    panels = []
-    for entry in listed[:rows]:
-        for run in runs:
-            path = run / "pictures" / entry["file"]
-            panel = cv2.imread(str(path))
-            if panel is None:
-                raise SystemExit(f"error: {path} is missing or no picture")
-            panels.append(add_caption(panel[..., ::-1], run.name.upper()))
-    return panels
+def sheet(runs: list[Path], rows: int) -> Pixels:
+    """The same images for all runs, a row an image: each run's map beside the others.
+
+    They are chosen so that all kinds of error of the first run, and all classes, appear
+    among those that all runs drew.
+    """
+    found = [
+        {shot.facts.image_id: shot for shot in read_pictures(run / "pictures")}
+        for run in runs
+    ]
+    shared = [name for name in found[0] if all(name in other for other in found)]
+    if not shared:
+        raise SystemExit("error: the runs drew no image in common")
+    chosen = choose_varied([found[0][name].facts for name in shared], rows)
+    panels = [[shots[shared[i]] for shots in found] for i in chosen]
+    return draw_sheet(panels, methods=[run.name.upper() for run in runs], columns=1)
 
 
 def main() -> None:
@@ -80,8 +87,10 @@ def main() -> None:
             if not (run / name).is_file():
                 raise SystemExit(f"error: {run / name} is missing")
     print(table(args.runs, args.config))
-    panels = sheet(args.runs, args.rows)
-    save_image(contact_sheet(panels, len(args.runs)), args.sheet, quality=80)
+    try:
+        save_image(sheet(args.runs, args.rows), args.sheet)
+    except DataError as error:
+        raise SystemExit(f"error: {error}") from error
 
 
 if __name__ == "__main__":

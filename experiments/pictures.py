@@ -1,7 +1,6 @@
-"""Put the first three hits and the first three misses of a test run on one sheet.
+"""Put images of a test run on one sheet, so that every kind of error appears.
 
-The images are those that ``tools/test.py --show-dir`` wrote, which are spread
-evenly over the data set; the first ones are taken, none is chosen by hand.
+The images are those that ``tools/test.py --show-dir`` wrote; none is chosen by hand.
 
     python experiments/pictures.py work_dirs/pictures docs/pictures/sheet.jpg
 """
@@ -9,12 +8,12 @@ evenly over the data set; the first ones are taken, none is chosen by hand.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-import cv2
-
-from mmdgdm.visualization.panel import contact_sheet, save_image
+from mmdgdm.visualization.canvas import save_image
+from mmdgdm.visualization.choosing import choose_varied
+from mmdgdm.visualization.picture_files import read_pictures
+from mmdgdm.visualization.sheets import draw_sheet
 
 
 def main() -> None:
@@ -22,23 +21,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="what --show-dir wrote")
     parser.add_argument("sheet", type=Path, help="the image to write")
-    parser.add_argument("--each", type=int, default=3, help="hits, and misses")
+    parser.add_argument("--images", type=int, default=8, help="how many")
     args = parser.parse_args()
-    listed = json.loads((args.folder / "pictures.json").read_text())
-    hits = [entry["file"] for entry in listed if entry["iou"] >= 0.5]
-    misses = [entry["file"] for entry in listed if entry["iou"] < 0.5]
-    if min(len(hits), len(misses)) < args.each:
-        raise SystemExit(
-            f"error: {args.folder} holds only {len(hits)} hits, {len(misses)} misses"
-        )
-    columns = [
-        [cv2.imread(str(args.folder / name)) for name in names[: args.each]]
-        for names in (hits, misses)
-    ]
-    # Left the hits, right the misses.
-    panels = [panel for row in zip(*columns) for panel in row]
-    sheet = contact_sheet([panel[..., ::-1] for panel in panels])
-    save_image(sheet, args.sheet, quality=80)
+    shots = read_pictures(args.folder)
+    chosen = choose_varied([shot.facts for shot in shots], args.images)
+    save_image(draw_sheet([[shots[i]] for i in chosen]), args.sheet)
     print(f"Wrote {args.sheet}")
 
 

@@ -47,6 +47,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         "auto_scale_lr.base_batch_size",
     )
     parser.add_argument("--seed", type=int, help="random seed; default: the config's")
+    parser.add_argument(
+        "--show-dir",
+        metavar="DIR",
+        help="after every validation, write drawings of the same few val images to "
+        "DIR/val",
+    )
     return parser.parse_args(argv)
 
 
@@ -62,6 +68,9 @@ def train(args: argparse.Namespace) -> None:
         overrides.enable_amp(cfg)
     if args.auto_scale_lr:
         overrides.enable_auto_scale_lr(cfg)
+    if args.show_dir is not None:
+        hook = "mmdgdm.WSOLVisualizationHook"
+        overrides.set_hook(cfg, hook, out_dir=args.show_dir, on_val=True)
     if args.no_validate:
         overrides.disable_validation(cfg)
     run_training(cfg)

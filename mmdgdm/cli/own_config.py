@@ -65,7 +65,7 @@ def format_config(
         arch: ``'lite0'``, ``'lite1'`` or ``'lite2'``.
         method: One of :data:`METHODS`.
         epochs: Length of the training.
-        pictures: Folder for drawings of val at the end of the training.
+        pictures: Folder for drawings of val, made after every validation.
 
     Returns:
         A config in Python.

@@ -1,1 +1,1 @@
-"""Images of where a model looks: heatmaps, boxes, sheets, curves."""
+"""Images of where a model looks, and plots of scores: drawn by matplotlib."""

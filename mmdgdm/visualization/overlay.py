@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
-from mmdgdm.visualization.panel import PRED_COLOR, overlay_heatmap
-
-#: Colours of classes, RGB; they repeat after the last.
-CLASS_COLORS = (
-    PRED_COLOR,
-    (40, 160, 255),
-    (250, 210, 40),
-    (190, 90, 255),
-    (60, 220, 200),
+from mmdgdm.visualization.canvas import PRED_DASHES, TEXT, Canvas, Pixels, blend_map
+from mmdgdm.visualization.colors import (
+    DEFAULT_COLORMAP,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY_BLUE,
+    YELLOW,
 )
-#: The side, in pixels, at which lines and letters have their plain size.
+
+#: Colours and dashes of classes; they repeat after the last.
+CLASS_STYLES: tuple[tuple[str, tuple[float, ...]], ...] = (
+    (ORANGE, PRED_DASHES),
+    (SKY_BLUE, (6.0, 2.0)),
+    (YELLOW, (1.5, 1.5)),
+    (PURPLE, (6.0, 2.0, 1.5, 2.0)),
+    (GREEN, (9.0, 3.0)),
+)
+#: The shorter side, in pixels, at which lines and letters have their plain size.
 _PLAIN_SIDE = 480
+#: Height of letters there.
+_TEXT = 15.0
 
 
 def draw_overlay(
@@ -30,7 +39,8 @@ def draw_overlay(
     *,
     boxes: Sequence[NDArray[Any]],
     captions: Sequence[str],
-) -> NDArray[np.uint8]:
+    colormap: str = DEFAULT_COLORMAP,
+) -> Pixels:
     """Blend a map into an image, and draw the boxes of classes with their names.
 
     Args:
@@ -38,47 +48,48 @@ def draw_overlay(
         scoremap: Map of the first class, (h, w), not normalised.
         boxes: For each class its boxes, (n, 4), in pixels of the image.
         captions: For each class a line of text.
+        colormap: Name of a colour map of matplotlib.
 
     Returns:
         A drawing of the image's size, (H, W, 3) uint8, RGB.
     """
-    drawn: NDArray[np.uint8] = overlay_heatmap(image, normalize_scoremap(scoremap))
-    scale = max(1.0, min(image.shape[:2]) / _PLAIN_SIDE)
-    colors = [CLASS_COLORS[i % len(CLASS_COLORS)] for i in range(len(boxes))]
-    whole = [np.asarray(group).round().astype(int).tolist() for group in boxes]
-    for group, color in reversed(list(zip(whole, colors))):  # the first on top
-        for box in group:
-            cv2.rectangle(drawn, box[:2], box[2:], color, round(2 * scale))
-    plates: list[list[int]] = []
-    for group, color, caption in zip(whole, colors, captions):
-        _write(drawn, caption, group[0], color=color, scale=scale, plates=plates)
-    return drawn
+    blend = blend_map(image, normalize_scoremap(scoremap), colormap=colormap)
+    height, width = image.shape[:2]
+    canvas = Canvas(width, height)
+    canvas.paste(blend, 0, top=0)
+    scale = max(1.0, min(height, width) / _PLAIN_SIDE)
+    styles = [CLASS_STYLES[i % len(CLASS_STYLES)] for i in range(len(boxes))]
+    for group, (color, dashes) in reversed(list(zip(boxes, styles))):  # first on top
+        for box in np.asarray(group).tolist():
+            canvas.box(box, color, dashes=dashes, line=2 * scale)
+    size = _TEXT * scale if min(height, width) >= _PLAIN_SIDE / 2 else TEXT
+    plates: list[Sequence[float]] = []
+    for group, (color, _), caption in zip(boxes, styles, captions):
+        corner = np.asarray(group)[0][:2].tolist()
+        _write(canvas, caption, corner, size=size, color=color, plates=plates)
+    return canvas.pixels()
 
 
 def _write(
-    image: NDArray[np.uint8],
+    canvas: Canvas,
     text: str,
-    box: Sequence[int],
+    corner: Sequence[float],
     *,
-    color: Sequence[int],
-    scale: float,
-    plates: list[list[int]],
+    size: float,
+    color: str,
+    plates: list[Sequence[float]],
 ) -> None:
     """Write a line on a plate at a box's corner, below the plates that are there."""
-    style = (cv2.FONT_HERSHEY_SIMPLEX, 0.5 * scale)
-    thickness, margin = max(1, round(scale)), round(4 * scale)
-    widest = image.shape[1] - 2 * margin
-    while text and cv2.getTextSize(text, *style, thickness)[0][0] > widest:
-        text = text[:-1]
-    (width, height), below = cv2.getTextSize(text, *style, thickness)
-    width, height = width + 2 * margin, height + below + 2 * margin
-    left = max(0, min(box[0], image.shape[1] - width))
-    top = max(0, min(box[1], image.shape[0] - height))
+    margin = size / 3
+    width = min(canvas.measure(text, size), canvas.width - 2 * margin) + 2 * margin
+    height = 1.2 * size + 2 * margin
+    left = max(0.0, min(corner[0], canvas.width - width))
+    top = max(0.0, min(corner[1], canvas.height - height))
     for x0, y0, x1, y1 in sorted(plates, key=lambda plate: plate[1]):
         if x0 < left + width and left < x1 and y0 < top + height and top < y1:
             top = y1
-    plates.append([left, top, left + width, top + height])
-    corner = (left + width - 1, top + height - 1)
-    cv2.rectangle(image, (left, top), corner, tuple(color), cv2.FILLED)
-    origin = (left + margin, top + height - margin - below)
-    cv2.putText(image, text, origin, *style, (255, 255, 255), thickness, cv2.LINE_AA)
+    plate = (left, top, left + width, top + height)
+    plates.append(plate)
+    canvas.plate(plate, color)
+    place = (left + margin, top + margin)
+    canvas.write(text, place, width=canvas.width - 2 * margin, size=size)

@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Optional
 
 import numpy as np
 from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
 
-from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.boxes import (
-    box_iou,
-    scale_boxes,
-    stretch_boxes,
-)
-from mmdgdm.evaluation.functional.scoremaps import (
-    EVAL_SIZE,
-    normalize_scoremap,
-    predict_box,
-)
+from mmdgdm.evaluation.functional.image_facts import ImageFacts
 from mmdgdm.registry import VISUALIZERS
-from mmdgdm.visualization.panel import contact_sheet, localization_panel, save_image
+from mmdgdm.visualization.candidates import Candidate, make_candidate
+from mmdgdm.visualization.canvas import Pixels, save_image
+from mmdgdm.visualization.choosing import (
+    choose_varied,
+    kind_shares,
+    spread_over_classes,
+)
+from mmdgdm.visualization.colors import DEFAULT_COLORMAP, get_colormap
+from mmdgdm.visualization.growth import draw_growth
+from mmdgdm.visualization.picture_files import (
+    LISTING,
+    OVERVIEW,
+    read_pictures,
+    write_pictures,
+)
+from mmdgdm.visualization.sheets import draw_sheet, draw_shot
 
 
 @VISUALIZERS.register_module()
 class WSOLVisualizer(UniversalVisualizer):
     """Visualizer that draws, arranges and saves what localization finds.
 
-    All arguments are those of mmpretrain's ``UniversalVisualizer``.
+    Args:
+        name: Its name, as mmengine tells visualizers apart.
+        *args: As for mmpretrain's ``UniversalVisualizer``.
+        colormap: Name of the colour map of matplotlib that maps are drawn in.
+        **kwargs: As for ``UniversalVisualizer``, such as ``vis_backends``.
+
+    Raises:
+        ConfigError: If there is no such colour map.
     """
 
-    contact_sheet = staticmethod(contact_sheet)
-    save_image = staticmethod(save_image)
+    make_candidate = staticmethod(make_candidate)
+    spread_over_classes = staticmethod(spread_over_classes)
+
+    def __init__(
+        self,
+        name: str = "visualizer",
+        *args: Any,
+        colormap: str = DEFAULT_COLORMAP,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, *args, **kwargs)
+        get_colormap(colormap)
+        self.colormap = colormap
 
     def draw_localization(
         self,
@@ -40,7 +65,7 @@ class WSOLVisualizer(UniversalVisualizer):
         *,
         threshold: float,
         classes: Optional[list[str]] = None,
-    ) -> tuple[np.ndarray, Optional[float]]:
+    ) -> tuple[Pixels, ImageFacts]:
         """Draw heatmap, ground-truth boxes and predicted box of one sample.
 
         The map shown is the first of ``cam`` (the ground-truth class where it is
@@ -50,52 +75,74 @@ class WSOLVisualizer(UniversalVisualizer):
         Args:
             image: (H, W, 3) uint8, RGB, of any size: it shows the whole
                 original image.
-            data_sample: With ``cam``, ``cam_labels``; ``gt_bboxes`` and
-                ``ori_shape`` for ground-truth boxes; ``pred_label``.
+            data_sample: With ``cam``, ``cam_labels`` and ``ori_shape``;
+                ``gt_bboxes``, ``gt_label`` and ``pred_score`` where they are known.
             threshold: Share of the map's maximum, in [0, 1).
-            classes: Class names for the caption.
+            classes: Names of the classes.
 
         Returns:
-            The drawing, (H', W', 3) uint8, RGB, and the IoU of the predicted box
-            with the best ground-truth box on the 224 x 224 grid (``None`` without
-            ground truth).
+            The drawing, (H', W', 3) uint8, RGB, and what localization did.
 
         Raises:
-            DataError: If the sample has no ``cam``.
+            DataError: If the sample has no ``cam`` or no ``ori_shape``.
         """
-        if data_sample.get("cam") is None:
-            raise DataError(
-                "Expected a sample with `cam` to draw (a head such as "
-                "mmdgdm.WSOLHead), but it has none."
+        candidate = make_candidate(image, data_sample, classes=classes)
+        shot = candidate.shot(threshold)
+        return draw_shot(shot, colormap=self.colormap), shot.facts
+
+    def save_pictures(
+        self,
+        folder: Path,
+        candidates: Mapping[int, Candidate],
+        *,
+        threshold: float,
+        fixed: Collection[int],
+        on_sheet: int,
+        draw: bool = True,
+    ) -> Pixels:
+        """Write some of the images that were seen, and a sheet.
+
+        The images of the sheet are chosen so that all kinds of error and all classes
+        appear; its title says how common each kind is among all that were seen.
+
+        Args:
+            folder: The folder (:mod:`mmdgdm.visualization.picture_files`).
+            candidates: The images by their places in the data set.
+            threshold: Share of the map's maximum, in [0, 1).
+            fixed: Places of images to write whatever came of them; to these come those
+                of the sheet.
+            on_sheet: How many the sheet holds.
+            draw: Whether to make a drawing of each image.
+
+        Returns:
+            The sheet, (H, W, 3) uint8, RGB.
+        """
+        places = sorted(candidates)
+        facts = [candidates[place].facts(threshold) for place in places]
+        varied = [places[i] for i in choose_varied(facts, on_sheet)]
+        written = [place for place in places if place in fixed or place in varied]
+        shots = {place: candidates[place].shot(threshold) for place in written}
+        write_pictures(folder, shots, draw=draw, colormap=self.colormap)
+        panels = [[shots[place]] for place in varied]
+        sheet = draw_sheet(panels, title=kind_shares(facts), colormap=self.colormap)
+        save_image(sheet, folder / OVERVIEW)
+        return sheet
+
+    def save_growth(self, folder: Path) -> Pixels:
+        """Draw how the maps of the same images changed from validation to validation.
+
+        Args:
+            folder: Its subfolders, in the order of their names, are the validations.
+
+        Returns:
+            The sheet, (H, W, 3) uint8, RGB, which ``growth.jpg`` holds too.
+        """
+        steps = {
+            path.parent.name.replace("_", " "): sorted(
+                read_pictures(path.parent), key=lambda shot: shot.facts.image_id
             )
-        scoremap = normalize_scoremap(data_sample.cam[0].float().cpu().numpy())
-        box = predict_box(scoremap, threshold)
-        height, width = image.shape[:2]
-        (shown,) = stretch_boxes(box[None], EVAL_SIZE, image_size=(width, height))
-        gt_boxes, iou = np.zeros((0, 4)), None
-        if data_sample.get("gt_bboxes") is not None and len(data_sample.gt_bboxes):
-            original = np.asarray(data_sample.gt_bboxes.cpu(), np.float64)
-            ori_h, ori_w = data_sample.get("ori_shape")[:2]
-            scaled = scale_boxes(original, (ori_w, ori_h), target_size=EVAL_SIZE)
-            iou = float(box_iou(box[None], scaled).max())
-            gt_boxes = original * np.array([width / ori_w, height / ori_h] * 2)
-        caption = _caption(data_sample, iou, classes)
-        return localization_panel(
-            image, scoremap, gt_boxes=gt_boxes, pred_box=shown, caption=caption
-        ), iou
-
-
-def _caption(
-    sample: DataSample, iou: Optional[float], classes: Optional[list[str]]
-) -> str:
-    def name(label: int) -> str:
-        return classes[label] if classes else f"class {label}"
-
-    parts = []
-    if sample.get("gt_label") is not None:
-        parts.append(f"true: {name(int(sample.gt_label))}")
-    if sample.get("pred_label") is not None:
-        parts.append(f"predicted: {name(int(sample.pred_label))}")
-    if iou is not None:
-        parts.append(f"IoU {iou:.2f}")
-    return ", ".join(parts)
+            for path in sorted(folder.glob(f"*/{LISTING}"))
+        }
+        sheet = draw_growth(steps, colormap=self.colormap)
+        save_image(sheet, folder / "growth.jpg")
+        return sheet

@@ -113,6 +113,7 @@ def test_three_commands_train_and_draw(photos, monkeypatch, capsys):
     assert main(["train", "dgdm_prepared.py", "--cfg-options", *options]) == 0
     run = photos.parent / "work_dirs" / "dgdm_prepared"
     assert (run / "epoch_1.pth").is_file()
-    pictures = json.loads((run / "pictures" / "pictures.json").read_text())
+    folder = run / "pictures" / "val" / "epoch_001"
+    pictures = json.loads((folder / "pictures.json").read_text())
     val = (photos.parent / "prepared" / "val" / "image_ids.txt").read_text()
     assert [entry["image_id"] for entry in pictures] == val.split("\n")

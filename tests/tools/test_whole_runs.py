@@ -176,7 +176,8 @@ def test_pictures_and_a_fixed_threshold(run_test, trained, tmp_path):
     shown = ("--show-dir", str(tmp_path / "pictures"), "--show-num", "5")
     fixed = ["test_evaluator.threshold=0.35"]
     metrics = evaluate(run_test, trained, tmp_path / "m.json", *shown, options=fixed)
-    assert len(list((tmp_path / "pictures").glob("0*.jpg"))) == 5
+    # Five for all models, and up to five others of the sheet.
+    assert 5 <= len(list((tmp_path / "pictures").glob("0*.jpg"))) <= 10
     assert (tmp_path / "pictures" / "overview.jpg").is_file()
     assert metrics["wsol/val_threshold/gt_known"] <= metrics["wsol/gt_known"]
 

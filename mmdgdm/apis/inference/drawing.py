@@ -23,6 +23,13 @@ def draw_result(image: NDArray[np.uint8], found: Localization) -> NDArray[np.uin
         np.ascontiguousarray(image[..., ::-1]),
         found.best.scoremap,
         boxes=[one.boxes for one in found.classes],
-        captions=[f"{one.name.split(',')[0]} {one.score:.2f}" for one in found.classes],
+        captions=_captions(found),
     )
     return np.ascontiguousarray(drawn[..., ::-1])
+
+
+def _captions(found: Localization) -> list[str]:
+    """Name and score of each class; of the first also that the map is its own."""
+    lines = [f"{one.name.split(',')[0]} {one.score:.2f}" for one in found.classes]
+    lines[0] += f", its map, box above {found.threshold:.2f}"
+    return lines

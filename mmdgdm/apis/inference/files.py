@@ -31,7 +31,7 @@ from mmdgdm.apis.inference.tables import (
 from mmdgdm.apis.inference.videos import VideoFrames, localize_video
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.utils.argument_checks import check_choice, check_output_folder
-from mmdgdm.visualization.panel import save_image
+from mmdgdm.visualization.canvas import save_image
 
 #: Endings of overlays; of other images, they are JPEG.
 _OVERLAY_ENDINGS = (".jpg", ".jpeg", ".png")
