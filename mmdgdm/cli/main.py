@@ -23,6 +23,7 @@ _NAMES = {
     "eval_scoremaps": "eval",
     "prepare_data": "prepare",
     "model_converters": "convert",
+    "visualization": "show",
 }
 
 

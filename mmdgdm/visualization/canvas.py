@@ -114,14 +114,13 @@ class Canvas:
             line: Width of the line in pixels.
         """
         x0, y0, x1, y1 = box
-        corner = (x0 / self.width, 1 - y1 / self.height)
-        size = dict(width=(x1 - x0) / self.width, height=(y1 - y0) / self.height)
         width = _points(line)
         styles = [(BLACK, 2 * width, "-"), (color, width, _line_style(dashes))]
         for shade, thickness, style in styles:
             patch = Rectangle(
-                corner,
-                **size,
+                (x0 / self.width, 1 - y1 / self.height),
+                (x1 - x0) / self.width,
+                (y1 - y0) / self.height,
                 fill=False,
                 edgecolor=shade,
                 linewidth=thickness,

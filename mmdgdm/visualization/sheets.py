@@ -155,7 +155,7 @@ def _draw_header(
         top += _ROW + _GAP
     left = draw_box_legend(canvas, (_MARGIN, top))
     left += round(canvas.write("map: low", (left, top), width=space)) + _GAP
-    shades = np.linspace(0, 1, _BAR)[None].repeat(TEXT, axis=0)
+    shades = np.linspace(0, 1, _BAR)[None].repeat(int(TEXT), axis=0)
     colors = get_colormap(colormap)(shades, bytes=True)[..., :3]
     canvas.paste(colors, left, top=top + 1)
     text = "high"

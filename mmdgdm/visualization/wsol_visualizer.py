@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -138,7 +139,7 @@ class WSOLVisualizer(UniversalVisualizer):
             The sheet, (H, W, 3) uint8, RGB, which ``growth.jpg`` holds too.
         """
         steps = {
-            path.parent.name.replace("_", " "): sorted(
+            re.sub("_0*", " ", path.parent.name): sorted(
                 read_pictures(path.parent), key=lambda shot: shot.facts.image_id
             )
             for path in sorted(folder.glob(f"*/{LISTING}"))
