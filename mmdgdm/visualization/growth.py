@@ -77,6 +77,6 @@ def _draw_row(
     for i, (pixels, facts, lines) in enumerate(views):
         left = _MARGIN + i * (width + _GAP)
         view = canvas.show(pixels, (left, top, width, height))
-        draw_boxes(canvas, view, facts, predicted=i > 0)
+        draw_boxes(canvas, view, facts=facts, predicted=i > 0)
         for j, text in enumerate(lines):
             canvas.write(text, (left, top + height + 2 + j * _ROW), width=width)

@@ -212,4 +212,5 @@ def _show(
     height, width = fed.image.shape[:2]
     factors = np.array([view.width / width, view.height / height] * 2)
     for box in fed.boxes:
-        draw_true_box(canvas, (box * factors + [view.left, view.top] * 2).tolist())
+        corner = np.array([view.left, view.top] * 2)
+        draw_true_box(canvas, (np.array(box) * factors + corner).tolist())

@@ -211,12 +211,13 @@ def _draw_panel(
             color = BLACK if i != 1 else "0.25"
             canvas.write(text, (left, top + i * _ROW), width=width, color=color)
         place = (left, top + _LINES * _ROW + _GAP // 2, width, height)
-        draw_boxes(canvas, canvas.show(pixels, place), shown, predicted=predicted)
+        seen = canvas.show(pixels, place)
+        draw_boxes(canvas, seen, facts=shown, predicted=predicted)
         left += width + _GAP
 
 
 def draw_boxes(
-    canvas: Canvas, view: View, facts: ImageFacts, *, predicted: bool = True
+    canvas: Canvas, view: View, *, facts: ImageFacts, predicted: bool = True
 ) -> None:
     """Draw the boxes of an image on a view of it.
 
