@@ -100,7 +100,9 @@ class WSOLHead(CAMHead, LinearClsHead):
                 target = one_hot(labels, self.num_classes)
             with torch.autocast(feat.device.type, enabled=False):
                 weight = target.to(self.fc.weight) @ self.fc.weight
-                maps = torch.einsum("nc,nchw->nhw", weight.float(), feat.float())
+                detached = self.background_loss.detach_features
+                places = (feat.detach() if detached else feat).float()
+                maps = torch.einsum("nc,nchw->nhw", weight.float(), places)
             losses["loss_background"] = self.background_loss(maps, feat)
         return losses
 

@@ -11,7 +11,11 @@ from mmdgdm.models.functional import (
     wide_dtype,
 )
 from mmdgdm.registry import MODELS
-from mmdgdm.utils.argument_checks import check_choice, check_non_negative, check_share
+from mmdgdm.utils.argument_checks import (
+    check_choice,
+    check_non_negative,
+    check_share,
+)
 
 
 @MODELS.register_module()
@@ -33,6 +37,11 @@ class BackgroundLoss(nn.Module):
     pass on no gradient. Objects that fill most of the image may have parts below the
     threshold.
 
+    Through the map the features learn from the loss too. What they lose at the edge of
+    an object lowers the attention there, and the background grows: over many steps maps
+    may shrink onto a part. With ``detach_features`` the classifier's weights alone
+    learn from the loss, and the border is left to the loss of classification.
+
     Source: the paper of DGDM (Yin et al., ICPR 2020, arXiv 2003.04719) has its spatial
     attention tell background from foreground; to make a loss of that is a choice of
     this project.
@@ -43,6 +52,8 @@ class BackgroundLoss(nn.Module):
             in (0, 1].
         bg_rule: ``"max"``, ``"mean"`` or ``"otsu"``, as for
             :class:`mmdgdm.models.SAGD`.
+        detach_features: Whether only the classifier learns from the loss, and not the
+            features. The head passes maps made accordingly.
 
     Raises:
         ConfigError: If an argument is impossible; the message names it.
@@ -60,11 +71,15 @@ class BackgroundLoss(nn.Module):
         bg_threshold: float = 1.0,
         *,
         bg_rule: str = "mean",
+        detach_features: bool = False,
     ) -> None:
         super().__init__()
         self.loss_weight = check_non_negative("loss_weight", loss_weight)
         self.bg_threshold = check_share("bg_threshold", bg_threshold, low_open=True)
         self.bg_rule = check_choice("bg_rule", bg_rule, choices=BACKGROUND_RULES)
+        self.detach_features = check_choice(
+            "detach_features", detach_features, choices=(False, True)
+        )
 
     def forward(self, maps: Tensor, feat: Tensor) -> Tensor:
         """Compute the loss.
@@ -91,5 +106,5 @@ class BackgroundLoss(nn.Module):
         """The settings, for ``repr``."""
         return (
             f"loss_weight={self.loss_weight}, bg_threshold={self.bg_threshold}, "
-            f"bg_rule={self.bg_rule!r}"
+            f"bg_rule={self.bg_rule!r}, detach_features={self.detach_features}"
         )

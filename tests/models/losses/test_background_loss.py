@@ -41,6 +41,18 @@ def test_head_adds_the_loss_of_the_true_classes(feats, scores_and_maps):
     assert head.fc.weight.grad.abs().sum(1).gt(0).tolist() == [1, 0, 0, 0, 1, 0]
 
 
+@pytest.mark.parametrize("detach_features", [False, True])
+def test_features_learn_from_the_loss_unless_they_are_detached(feats, detach_features):
+    feat = feats[0].requires_grad_()
+    head = make_head(background_loss=dict(LOSS, detach_features=detach_features))
+    loss = head.loss((feat,), samples(4, 0, 4))["loss_background"]
+    plain = make_head(background_loss=LOSS).loss((feat,), samples(4, 0, 4))
+    assert torch.equal(loss, plain["loss_background"])
+    loss.backward()
+    assert (feat.grad is None) is detach_features
+    assert head.fc.weight.grad[4].abs().sum() > 0
+
+
 def test_mixed_labels_mix_the_maps(feats, scores_and_maps):
     loss = dict(type="CrossEntropyLoss", use_soft=True)
     head = make_head(background_loss=LOSS, loss=loss)
@@ -77,6 +89,7 @@ def test_weights_of_a_plain_head_load(feats):
         (dict(loss_weight=float("nan")), "`loss_weight`.*nan"),
         (dict(bg_threshold=0), "`bg_threshold`.*0"),
         (dict(bg_rule="median"), "`bg_rule`.*'median'"),
+        (dict(detach_features="no"), "`detach_features`.*'no'"),
     ],
 )
 def test_impossible_arguments_are_named(options, message):
