@@ -17,7 +17,7 @@ INSTALL_HASH := $(shell { pwd; cat $(INSTALL_INPUTS); } | cksum | cut -d ' ' -f 
 STAMP := $(VENV)/.installed-$(INSTALL_HASH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint test demo clean check-python
+.PHONY: help install lint test demo docs clean check-python
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -72,7 +72,12 @@ demo: $(STAMP)  ## Train, test and draw CAM and DGDM on drawn images, in minutes
 	  --config configs/cam/cam_resnet18_1xb32-12e_toy.py
 	@echo "==> Pictures in $(DEMO_DIR)/side_by_side.jpg and $(DEMO_DIR)/*/pictures"
 
+docs: $(STAMP)  ## Build the documentation site; a warning is an error
+	@echo "==> sphinx"
+	@$(PY) -m sphinx -b html -q -W --keep-going docs docs/_build/html
+	@echo "==> Open docs/_build/html/index.html"
+
 clean:  ## Remove what builds, checks and the demo left, not .venv
 	@echo "==> Removing build folders, caches and $(DEMO_DIR)"
-	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis $(DEMO_DIR)
+	@rm -rf build dist docs/_build docs/api .mypy_cache .pytest_cache .ruff_cache .hypothesis $(DEMO_DIR)
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

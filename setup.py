@@ -128,6 +128,7 @@ setup(
     install_requires=read_requirements("runtime"),
     extras_require={
         "cam": read_requirements("cam"),
+        "docs": read_requirements("docs"),
         "export": read_requirements("export"),
         "lite": read_requirements("lite"),
         "mim": read_requirements("mim"),
@@ -137,7 +138,7 @@ setup(
         "test": read_requirements("test"),
         "dev": [
             line
-            for name in ("test", "search", "fast", "cam", "export", "dev")
+            for name in ("test", "search", "fast", "cam", "export", "docs", "dev")
             for line in read_requirements(name)
         ],
     },

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from mmcv.transforms.utils import cache_randomness
+from sphinx import addnodes
+from sphinx.application import Sphinx
 
 from mmdgdm.version import __version__
 
@@ -37,10 +42,9 @@ html_theme_options = {
 # A prompt is not copied with its command.
 copybutton_prompt_text = "$ "
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 # Links to sections go by their headings, as on the pages of a code host.
 myst_heading_anchors = 4
-suppress_warnings = ["myst.xref_missing"]
 
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
@@ -64,3 +68,36 @@ def _bind_to_objects(self: Any, obj: Any, owner: Any = None) -> Any:
 
 
 cache_randomness.__get__ = _bind_to_objects
+
+
+def _write_api_pages(app: Sphinx) -> None:
+    sys.path.insert(0, str(app.confdir))
+    import api_pages
+
+    api_pages.write(Path(app.srcdir, "api"))
+
+
+def _lead_into_site(app: Sphinx, doctree: nodes.document) -> None:
+    """Links to pages outside of this folder lead to where the site shows them.
+
+    So pages hold relative links, which work on a code host too. Any other file that is
+    linked from a page is copied to the site by MyST.
+    """
+    root = Path(app.srcdir).parent
+    for node in doctree.findall(addnodes.pending_xref):
+        target = Path(node["reftarget"])
+        if node.get("refdomain") != "doc" or not target.is_absolute():
+            continue
+        place = target.relative_to(root)
+        if place.parts[0] == "configs":
+            title = Path(f"{target}.md").read_text(encoding="utf-8").splitlines()[0]
+            slug = title.removeprefix("# ").lower().replace(" ", "-")
+            node["reftarget"], node["reftargetid"] = "methods", slug
+        else:
+            node["reftarget"] = {"CHANGELOG": "changelog", "README": "index"}[place.name]
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what this file adds to Sphinx."""
+    app.connect("builder-inited", _write_api_pages)
+    app.connect("doctree-read", _lead_into_site)

@@ -51,7 +51,7 @@ _FORCED = {
     "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "0",
 }
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = Union[str, os.PathLike[str]]
 
 
 def _refuse(name: str) -> NoReturn:

@@ -17,7 +17,7 @@ from typing import Optional, Union
 
 from mmdgdm.errors import DataError
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = Union[str, os.PathLike[str]]
 
 
 @dataclass(frozen=True)

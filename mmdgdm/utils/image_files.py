@@ -20,7 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mmdgdm.errors import DataError
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = Union[str, os.PathLike[str]]
 #: Takes a path and returns the file's bytes; raises ``OSError`` if it cannot.
 ReadBytes = Callable[[PathLike], bytes]
 
