@@ -1,7 +1,7 @@
 """Write a page of the API reference for each package: ``docs/api/``.
 
-Sphinx calls this before it reads the pages (``docs/conf.py``). What stands on them comes
-from the docstrings.
+Sphinx calls this before it reads the pages (``docs/conf.py``). What stands on them
+comes from the docstrings.
 """
 
 from __future__ import annotations

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math import MathError, latex2mathml
 from mmcv.transforms.utils import cache_randomness
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.util.logging import getLogger
+from sphinx.writers.html5 import HTML5Translator
 
 from mmdgdm.version import __version__
 
@@ -39,10 +42,14 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b6e99"},
     "dark_css_variables": {"color-brand-primary": "#6cc3e8"},
 }
+# Formulas are shown by the browser itself: the site asks for nothing from outside.
+html_math_renderer = "mathml"
+# Values belong to the module that names them, not to that of their type.
+viewcode_follow_imported_members = False
 # A prompt is not copied with its command.
 copybutton_prompt_text = "$ "
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 # Links to sections go by their headings, as on the pages of a code host.
 myst_heading_anchors = 4
 
@@ -94,10 +101,24 @@ def _lead_into_site(app: Sphinx, doctree: nodes.document) -> None:
             slug = title.removeprefix("# ").lower().replace(" ", "-")
             node["reftarget"], node["reftargetid"] = "methods", slug
         else:
-            node["reftarget"] = {"CHANGELOG": "changelog", "README": "index"}[place.name]
+            node["reftarget"] = {"CHANGELOG": "changelog", "README": "index"}[
+                place.name
+            ]
+
+
+def _add_formula(writer: HTML5Translator, node: nodes.Element) -> None:
+    block = isinstance(node, nodes.math_block)
+    try:
+        formula = latex2mathml.tex2mathml(node.astext(), as_block=block)
+    except MathError as error:
+        getLogger(__name__).warning("%s: %s", node.astext(), error, location=node)
+        formula = node.astext()
+    writer.body.append(f'<div class="formula">{formula}</div>' if block else formula)
+    raise nodes.SkipNode
 
 
 def setup(app: Sphinx) -> None:
     """Connect what this file adds to Sphinx."""
+    app.add_html_math_renderer("mathml", (_add_formula, None), (_add_formula, None))
     app.connect("builder-inited", _write_api_pages)
     app.connect("doctree-read", _lead_into_site)

@@ -7,7 +7,7 @@ threshold chosen.
 
     python experiments/few_boxes.py work_dirs/methods_toy/*_seed0 \
         work_dirs/methods_stamps/*_seed0 --picture docs/pictures/few_boxes.png \
-        --page docs/evaluation.md
+        --page docs/research/threshold_rule.md
 
 A run is a folder that ``experiments/methods.py`` left, ``methods_<data>/<run>``, with a
 config and ``last_checkpoint``; it is tested if it has no ``few_boxes/val.records.npz``

@@ -14,9 +14,11 @@ import pytest
 import torch
 import yaml
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 from mmpretrain import get_model
+
+from mmdgdm.registry import DATASETS, METRICS, MODELS
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -48,12 +50,13 @@ def test_named_files_exist(page):
         assert (REPO_ROOT / name).is_file(), name
 
 
-def python_blocks(page="README.md"):
+def python_blocks(page):
     return re.findall(r"```python\n(.*?)```", read(page), flags=re.DOTALL)
 
 
-def test_readme_models_build_and_run():
-    blocks = [block for block in python_blocks() if block.startswith("model = ")]
+def test_models_of_the_page_on_extending_build_and_run():
+    blocks = python_blocks("docs/extend.md")
+    blocks = [block for block in blocks if block.startswith("model = ")]
     assert len(blocks) == 2
     init_default_scope("mmpretrain")
     for block in blocks:
@@ -63,9 +66,70 @@ def test_readme_models_build_and_run():
         assert model(torch.rand(1, 3, 64, 64)).shape == (1, 1000)
 
 
-def test_readme_layer_example_runs():
-    (block,) = (block for block in python_blocks() if "import torch" in block)
+def test_layer_example_of_the_page_on_extending_runs():
+    blocks = python_blocks("docs/extend.md")
+    (block,) = (block for block in blocks if "import DGDM" in block)
     exec(block, {})
+
+
+@pytest.fixture
+def own_parts():
+    """The classes of docs/extend.md, registered, and the settings beside them."""
+    scope = {}
+    for block in python_blocks("docs/extend.md"):
+        if not block.startswith("model = "):
+            exec(block, scope)
+    yield scope
+    MODELS.module_dict.pop("RandomChannels")
+    MODELS.module_dict.pop("PeakHead")
+    METRICS.module_dict.pop("PointingGame")
+    DATASETS.module_dict.pop("TableDataset")
+
+
+def test_own_parts_of_the_page_on_extending_work_together(
+    own_parts, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "birds/images").mkdir(parents=True)
+    cv2.imwrite("birds/images/a.png", np.zeros((48, 64, 3), np.uint8))
+    rows = "image,label,x0,y0,x1,y1\na.png,1,0,0,31,47\n"
+    Path("birds/test.csv").write_text(rows)
+    dataset = DATASETS.build(own_parts["dataset"])
+    assert dataset[0]["data_samples"].gt_bboxes.tolist() == [[0, 0, 31, 47]]
+
+    model = MODELS.build(
+        dict(
+            type="mmdgdm.WSOLClassifier",
+            backbone=dict(type="ResNet", depth=18),
+            head=dict(own_parts["head"], num_classes=2, in_channels=512),
+            stage_necks=own_parts["stage_necks"],
+        )
+    )
+    batch = dict(
+        inputs=dataset[0]["inputs"][None].float(),
+        data_samples=[dataset[0]["data_samples"]],
+    )
+    assert model(**batch, mode="loss")["loss"].isfinite()
+    (sample,) = model.eval()(**batch, mode="predict")
+
+    metric = METRICS.build(own_parts["val_evaluator"][1])
+    left, right = torch.eye(2).reshape(2, 1, 1, 2)
+    for cam in (left, right, left, left):
+        sample.set_field(cam, "cam")
+        sample.set_field(torch.tensor([1]), "cam_labels")
+        metric.process(None, [sample.to_dict()])
+    assert metric.evaluate(4) == {"wsol/pointing_game": 75.0}
+
+
+def test_own_layer_and_head_of_the_page_on_extending_compute_what_they_say(own_parts):
+    layer = own_parts["RandomChannels"](drop_prob=1.0)
+    feat = torch.rand(2, 3, 4, 4) + 0.1
+    assert layer(feat).count_nonzero() == 0
+    assert layer.eval()(feat) is feat
+    head = own_parts["PeakHead"](num_classes=2, in_channels=1)
+    torch.testing.assert_close(
+        head.pool(torch.tensor([[[[1.0, 2.0]]]])), torch.tensor([[4.5 ** (1 / 3)]])
+    )
 
 
 @pytest.fixture
@@ -92,7 +156,9 @@ def save_weights(config, path):
 
 
 def test_readme_localizes_photographs(photos, capsys):
-    (block,) = (block for block in python_blocks() if "WSOLInferencer" in block)
+    (block,) = (
+        block for block in python_blocks("README.md") if "WSOLInferencer" in block
+    )
     exec(block, {})
     assert "photos/fish.jpg" in capsys.readouterr().out
 

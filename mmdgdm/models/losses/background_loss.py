@@ -26,7 +26,7 @@ class BackgroundLoss(nn.Module):
     that lies on the background B, where the spatial attention is low
     (:func:`mmdgdm.models.functional.background_region`):
 
-    .. math:: \sum_{B} (M - M_{min}) \Big/ \sum_{H, W} (M - M_{min})
+    .. math:: \frac{\sum_{B} (M - M_{min})}{\sum_{H, W} (M - M_{min})}
 
     A constant map has the share 0. Neither the minimum nor the attention passes on a
     gradient: places of the background are drawn towards the least response of the map,
