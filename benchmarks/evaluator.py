@@ -55,7 +55,7 @@ ODD_MAPS = 1
 FULL_SIZE_EVERY = 5
 
 Array = Any
-#: A quantised map, targets and thresholds to (2, K, T) hits.
+#: A normalised map, targets and thresholds to (2, K, T) hits.
 Engine = Callable[[Array, Array, Array], Array]
 
 
@@ -85,8 +85,9 @@ def boxes_at(quantized: Array, threshold: float) -> tuple[Array, int]:
     return np.array(boxes), areas.index(max(areas))
 
 
-def by_threshold(quantized: Array, targets: Array, thresholds: Array) -> Array:
+def by_threshold(scores: Array, targets: Array, thresholds: Array) -> Array:
     """Each threshold by itself."""
+    quantized = quantize_scoremap(scores)
     best = np.empty((2, len(thresholds)))
     for place, threshold in enumerate(thresholds):
         boxes, largest = boxes_at(quantized, threshold)
@@ -98,9 +99,10 @@ def by_threshold(quantized: Array, targets: Array, thresholds: Array) -> Array:
 def by_level(rank: Ranker) -> Engine:
     """All levels, then those of the thresholds."""
 
-    def engine(quantized: Array, targets: Array, thresholds: Array) -> Array:
-        nowhere = np.zeros(0, dtype=np.int64)
-        ranks = rank(quantized, targets, deltas=DELTAS, box_levels=nowhere)
+    def engine(scores: Array, targets: Array, thresholds: Array) -> Array:
+        quantized, nowhere = quantize_scoremap(scores), np.zeros(0, dtype=np.int64)
+        asked = dict(deltas=DELTAS, box_levels=nowhere, scores=scores)
+        ranks = rank(quantized, targets, **asked)
         levels = threshold_levels(thresholds, int(quantized.max()))
         both = np.stack((ranks.single, ranks.multi))[:, None, levels]
         return both > np.arange(len(DELTAS))[:, None]
@@ -209,14 +211,13 @@ def measure(pairs: list[Any], interval: float) -> dict[str, float]:
     Engines take turns after a few maps: in use, too, one map follows another.
     """
     thresholds = make_thresholds(interval)
-    ENGINES["compiled"](np.eye(9, dtype=np.uint8), pairs[0][1], thresholds)  # loads it
+    ENGINES["compiled"](np.eye(9), pairs[0][1], thresholds)  # loads it
     seconds = dict.fromkeys(ENGINES, 0.0)
     for first in range(0, len(pairs), TURN):
         for name, engine in ENGINES.items():
             start = time.thread_time()
             for scoremap, targets in pairs[first : first + TURN]:
-                quantized = quantize_scoremap(normalize_scoremap(scoremap))
-                engine(quantized, targets, thresholds)
+                engine(normalize_scoremap(scoremap), targets, thresholds)
             seconds[name] += time.thread_time() - start
     return {name: total / len(pairs) for name, total in seconds.items()}
 
@@ -242,7 +243,10 @@ def times_table(groups: dict[str, list[Any]]) -> str:
 
 
 def odd_map(rng: np.random.Generator) -> tuple[Array, Array]:
-    """A small quantised map of plateaus, lines or noise, and a box."""
+    """A small map of plateaus, lines or noise, and a box.
+
+    Pixels of one quantised value are equal, or not.
+    """
     height, width = rng.integers(2, 17, 2)
     out = np.round(rng.random((height, width)) * rng.choice([1, 3, 9, 255]))
     out *= rng.random((height, width)) < rng.choice([0.1, 0.5, 1.0])
@@ -250,13 +254,14 @@ def odd_map(rng: np.random.Generator) -> tuple[Array, Array]:
         y, x = rng.integers(height), rng.integers(width)
         out[y : y + rng.integers(1, 6), x : x + rng.integers(1, 6)] = rng.integers(255)
     xs, ys = np.sort(rng.integers(0, width, 2)), np.sort(rng.integers(0, height, 2))
-    return out.astype(np.uint8), np.array([[xs[0], ys[0], xs[1], ys[1]]])
+    out += rng.choice([0, 0.999]) * rng.random(out.shape)
+    return np.minimum(out / 255, 1), np.array([[xs[0], ys[0], xs[1], ys[1]]])
 
 
 def random_maps(
     number: int, draw: Callable[[np.random.Generator], Array]
 ) -> Iterator[tuple[Array, Array]]:
-    """Quantised maps and targets, most of them small and odd."""
+    """Normalised maps and targets, most of them small and odd."""
     rng = np.random.default_rng(1)
     for index in range(number):
         if index % FULL_SIZE_EVERY:
@@ -264,7 +269,7 @@ def random_maps(
         else:
             targets = draw(rng)
             scoremap = cam_like(rng, targets[0], int(rng.choice(SIDES)))
-            yield quantize_scoremap(normalize_scoremap(scoremap)), targets
+            yield normalize_scoremap(scoremap), targets
 
 
 def maps_of_every_image(directories: list[str]) -> Iterator[tuple[Array, Array]]:
@@ -279,21 +284,21 @@ def maps_of_every_image(directories: list[str]) -> Iterator[tuple[Array, Array]]
             )
             place = targets[rng.integers(len(targets))]
             scoremap = cam_like(rng, place, int(rng.choice(SIDES)))
-            yield quantize_scoremap(normalize_scoremap(scoremap)), targets
+            yield normalize_scoremap(scoremap), targets
 
 
 def count_differences(maps: Iterator[tuple[Array, Array]]) -> tuple[int, int, int]:
     """Numbers of maps, of compared hits, and of hits that differ."""
     first, *others = ENGINES
     num_maps = num_hits = num_different = 0
-    for quantized, targets in maps:
-        maximum = max(int(quantized.max()), 1)
+    for scores, targets in maps:
+        maximum = max(int(quantize_scoremap(scores).max()), 1)
         # One threshold in each level; all thresholds of a level have its mask.
         thresholds = (np.arange(maximum) + 0.5) / maximum
         num_maps += 1
-        expected = ENGINES[first](quantized, targets, thresholds)
+        expected = ENGINES[first](scores, targets, thresholds)
         for name in others:
-            got = ENGINES[name](quantized, targets, thresholds)
+            got = ENGINES[name](scores, targets, thresholds)
             num_hits += got.size
             num_different += int((got != expected).sum())
     return num_maps, num_hits, num_different

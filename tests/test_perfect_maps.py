@@ -13,7 +13,6 @@ from mmdgdm.evaluation.functional.scoremaps import (
     EVAL_SIZE,
     make_thresholds,
     normalize_scoremap,
-    quantize_scoremap,
 )
 from mmdgdm.evaluation.functional.summary import summarize_boxes
 from mmdgdm.evaluation.stored.metadata import read_split
@@ -23,7 +22,7 @@ def score(pairs):
     """MaxBoxAcc and MaxBoxAccV2 of (mask, boxes, (width, height)) triples."""
     records = [
         make_box_record(
-            quantize_scoremap(normalize_scoremap(mask.astype(np.float64))),
+            normalize_scoremap(mask.astype(np.float64)),
             scale_boxes(np.asarray(boxes, np.float64), size, target_size=EVAL_SIZE),
             label=0,
         )

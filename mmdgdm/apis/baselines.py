@@ -16,11 +16,7 @@ from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.calibration import DEFAULT_RULE
 from mmdgdm.evaluation.functional.names import PREFIX
 from mmdgdm.evaluation.functional.records import make_box_record
-from mmdgdm.evaluation.functional.scoremaps import (
-    EVAL_SIZE,
-    make_thresholds,
-    quantize_scoremap,
-)
+from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, make_thresholds
 from mmdgdm.evaluation.functional.summary import summarize_boxes
 from mmdgdm.evaluation.stored.thresholds import box_thresholds
 
@@ -59,11 +55,11 @@ def score_baselines(
         test = [test[index] for index in indices]
     found = {}
     for name in BASELINES:
-        quantized = quantize_scoremap(baseline_map(name))
-        on_val = _summary(quantized, val, None, calibration)
+        scoremap = baseline_map(name)
+        on_val = _summary(scoremap, val, None, calibration)
         # The first of them is by that rule.
         chosen = on_val[box_thresholds(calibration)[0]]
-        scores = _summary(quantized, test, chosen, calibration)
+        scores = _summary(scoremap, test, chosen, calibration)
         found[name] = {f"{prefix}{score}": value for score, value in scores.items()}
     return found
 
@@ -86,13 +82,13 @@ def _boxes(cfg: Config, split: str) -> Iterator[tuple[NDArray[np.int64], int]]:
 
 
 def _summary(
-    quantized: NDArray[np.uint8],
+    scoremap: NDArray[np.float64],
     images: Sequence[tuple[NDArray[np.int64], int]],
     threshold: Optional[float],
     calibration: str,
 ) -> dict[str, float]:
     records = [
-        make_box_record(quantized, boxes, label=label, threshold=threshold)
+        make_box_record(scoremap, boxes, label=label, threshold=threshold)
         for boxes, label in images
     ]
     summary = summarize_boxes(

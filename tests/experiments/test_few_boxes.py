@@ -60,7 +60,10 @@ def test_from_records_to_table_and_picture(few, monkeypatch, tmp_path, capsys):
             made = [
                 # Tests know the coverage at one threshold more.
                 make_box_record(
-                    frame(40), box, label=0, threshold=0.5 if split == "test" else None
+                    frame(40) / 255,
+                    box,
+                    label=0,
+                    threshold=0.5 if split == "test" else None,
                 )
                 for box in boxes
             ]

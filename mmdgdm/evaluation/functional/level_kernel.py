@@ -11,18 +11,24 @@ What a mask's contours are, in terms of the map itself:
 
 As v falls, components are born at the peaks of the map, grow and merge; as it rises,
 holes do, from its pits. Both are followed by a union-find over events alone, a few
-thousand pixels of a usual map: peaks and pits, saddles (where components may meet), and
+hundred pixels of a usual map: peaks and pits, saddles (where components may meet), and
 pixels that may extend a box. Every other pixel belongs where its steepest step leads.
 
-Pixels are ordered by value and, among equals, row by row. A component's rank is looked
-up when its box grew; living components are counted by rank. Which of them is the
-largest matters only where their ranks differ or its box is wanted. Then bounds decide,
-from the box and from the last area traced, or the border is traced.
+Any order of the pixels serves that agrees with that of their quantised values, since
+only the end of each level counts. The fewest events come of the scores themselves: they
+are cut to 15 bits, of which the upper 8 are the quantised value. Equal pixels are
+ordered row by row.
+
+A component's rank is looked up when its box grew; living components are counted by
+rank. One that lives alone is all that exceeds the level, so that the extents of the
+rows and columns tell its box. Which of several is the largest matters only where their
+ranks differ or its box is wanted. Then bounds decide, from the box and from the last
+area traced, or the border is traced.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, TypeVar, cast
+from typing import Any, Callable, Optional, TypeVar, cast
 
 import numba
 import numpy as np
@@ -50,12 +56,12 @@ def _inlined(function: _Function) -> _Function:
     return cast(_Function, numba.njit(inline="always")(function))
 
 
-# Kinds of an event, added up.
-_EXTENDS, _IS_SADDLE = 1, 2
-# The events of a value in the order of their turns.
-_EXTREMUM, _SADDLE, _OTHER = 0, 1, 2
-_PARTS = 3
-
+#: Bits of a pixel below those of its quantised value.
+_FINE_BITS = 7
+_FINE = (1 << _FINE_BITS) - 1
+# Kinds of pixels. Of the events of a level, extrema come first.
+_NOTHING, _EXTREMUM, _SADDLE, _EXTENDS = range(4)
+_PARTS = 2
 
 # A component is a row of numbers in `nodes`: its parent, or itself; its place in
 # `alive`; its box, both ends included; a pixel of the uppermost row; twice the area of
@@ -68,18 +74,51 @@ _BORN, _LIVING, _OF_RANK = 0, 1, 2
 
 
 @_compiled
-def _begins(before, here):
-    return np.uint8(here & (not before))
+def _frame(scaled, scale):
+    """The pixels of a map in a frame of -1, and the highest of each row and column.
+
+    The product with ``scale`` is in [0, 255]; rounded down, it is the quantised value.
+    """
+    height, width = scaled.shape
+    row = width + 2
+    flat = np.full((row * (height + 2) + 7) // 8 * 8, -1, np.int16)  # whole words
+    rows, columns = np.zeros(height, np.int16), np.zeros(width, np.int16)
+    for y in range(height):
+        line = flat[(y + 1) * row + 1 : (y + 2) * row - 1]
+        top = np.int16(0)
+        for x in range(width):
+            line[x] = value = np.int16(scaled[y, x] * scale * (_FINE + 1))
+            columns[x] = max(columns[x], value)
+            top = max(top, value)
+        rows[y] = top
+    return flat, rows, columns
+
+
+@_compiled
+def _extents(rows, columns):
+    """x0, y0, x1, y1 of what exceeds each level, (256, 4)."""
+    extents = np.zeros((NUM_LEVELS, 4), np.int64)
+    for side in range(4):
+        line, level = rows if side % 2 else columns, 0
+        for k in range(len(line)):
+            place = k if side < 2 else len(line) - 1 - k
+            while level < line[place] >> _FINE_BITS:
+                extents[level, side] = place
+                level += 1
+    return extents
 
 
 @_compiled
 def _steps(flat, width, height, up, down):
     """The step of each pixel to the highest of 8 and the lowest of 4 neighbours.
 
-    Zero where none comes before the pixel as v falls or rises.
+    Zero where none comes before the pixel as v falls or rises. All numbers are of 16
+    bits, of which the processor takes many at once.
     """
-    row = np.int16(width + 2)
-    one, none = np.int16(1), np.int16(0)
+    row, none = width + 2, np.int16(0)
+    east, south, southeast = np.int16(1), np.int16(row), np.int16(row + 1)
+    west, north, northwest = np.int16(-1), np.int16(-row), np.int16(-row - 1)
+    southwest, northeast = np.int16(row - 1), np.int16(1 - row)
     for y in range(1, height + 1):
         start = y * row
         above, here = flat[start - row : start], flat[start : start + row]
@@ -89,85 +128,101 @@ def _steps(flat, width, height, up, down):
             p = here[x]
             e, se, s, sw = here[x + 1], below[x + 1], below[x], below[x - 1]
             w, nw, n, ne = here[x - 1], above[x - 1], above[x], above[x + 1]
-            top = max(max(max(e, se), max(s, sw)), max(max(w, nw), max(n, ne)))
-            go = one if (e > p) & (e == top) else none
-            go = row + one if (se > p) & (se == top) else go
-            go = row - one if (sw > p) & (sw == top) else go
-            go = row if (s > p) & (s == top) else go
-            go = -one if (w >= p) & (w == top) else go
-            go = -row - one if (nw >= p) & (nw == top) else go
-            go = one - row if (ne >= p) & (ne == top) else go
-            rise[x] = -row if (n >= p) & (n == top) else go
-            low = min(min(e, s), min(w, n))
-            go = -one if (w < p) & (w == low) else none
-            go = -row if (n < p) & (n == low) else go
-            go = one if (e <= p) & (e == low) else go
-            fall[x] = row if (s <= p) & (s == low) else go
+            # Of equal pixels those before it, row by row, are the higher ones.
+            late, early = max(max(e, se), max(s, sw)), max(max(w, nw), max(n, ne))
+            go = southeast if se == late else east
+            go = southwest if sw == late else go
+            go = south if s == late else go
+            go = go if late > p else none
+            back = northwest if nw == early else west
+            back = northeast if ne == early else back
+            back = north if n == early else back
+            rise[x] = back if (early >= p) & (early >= late) else go
+            late, early = min(e, s), min(w, n)
+            go = north if n == early else west
+            go = go if early < p else none
+            back = south if s == late else east
+            fall[x] = back if (late <= p) & (late <= early) else go
+
+
+@_inlined
+def _begins(before, here, is_one, is_several):
+    """Whether at least one and at least two groups of neighbours have begun."""
+    begins = here & (not before)
+    return is_one | begins, is_several | (is_one & begins)
 
 
 @_compiled
-def _kinds(flat, width, height, higher, peaks, pits):
-    """Which neighbours are higher, and of what kind the event at a pixel is.
+def _kinds(flat, width, height, peaks, pits):
+    """Of what kind each pixel is as v falls and rises.
 
-    A pixel extends no box to one side if a neighbour there, or straight beside it, is
-    of the same component and comes no later than the level's end.
+    A pixel extends no box to one side if a neighbour there comes no later than the end
+    of the level, or one straight beside it comes before it, of the same component.
     """
-    row = width + 2
+    row, fine = width + 2, np.int16(_FINE)
+    extremum, saddle = np.uint8(_EXTREMUM), np.uint8(_SADDLE)
+    extends, nothing = np.uint8(_EXTENDS), np.uint8(_NOTHING)
     for y in range(1, height + 1):
         start = y * row
         above, here = flat[start - row : start], flat[start : start + row]
         below = flat[start + row : start + 2 * row]
-        sets = higher[start : start + row]
         hi, lo = peaks[start : start + row], pits[start : start + row]
         for x in range(1, width + 1):
             p = here[x]
-            e, se, s = here[x + 1] > p, below[x + 1] > p, below[x] > p
-            sw, w, nw = below[x - 1] > p, here[x - 1] >= p, above[x - 1] >= p
-            n, ne = above[x] >= p, above[x + 1] >= p
-            sets[x] = np.uint8(
-                e | se << 1 | s << 2 | sw << 3 | w << 4 | nw << 5 | n << 6 | ne << 7
-            )
-            level_e, level_s = here[x + 1] >= p, below[x] >= p
-            level_se, level_sw = below[x + 1] >= p, below[x - 1] >= p
-            is_dull = (
-                (w | nw | level_sw | n | s)
-                & (level_e | ne | level_se | n | s)
-                & (n | nw | ne | w | e)
-                & (level_s | level_sw | level_se | w | e)
-            )
-            is_dull_hole = (
-                ((here[x - 1] <= p) | (not n) | (not s))
-                & ((not e) | (not n) | (not s))
-                & ((above[x] <= p) | (not w) | (not e))
-                & ((not s) | (not w) | (not e))
+            least, most = np.int16(p & ~fine), np.int16(p | fine)  # of its level
+            e, se, s, sw = here[x + 1], below[x + 1], below[x], below[x - 1]
+            w, nw, n, ne = here[x - 1], above[x - 1], above[x], above[x + 1]
+            is_level_x = min(max(w, max(nw, sw)), max(e, max(ne, se))) >= least
+            is_level_y = min(max(n, max(nw, ne)), max(s, max(sw, se))) >= least
+            is_pit_x, is_pit_y = max(w, e) <= most, max(n, s) <= most
+            # Whether they are higher, that is, come before it as v falls.
+            he, hse, hs, hsw = e > p, se > p, s > p, sw > p
+            hw, hnw, hn, hne = w >= p, nw >= p, n >= p, ne >= p
+            is_peak = not (he | hse | hs | hsw | hw | hnw | hn | hne)
+            is_pit = he & hs & hw & hn
+            is_dull = (hn | hs | is_level_x) & (hw | he | is_level_y)
+            is_dull_hole = ((not hn) | (not hs) | is_pit_x) & (
+                (not hw) | (not he) | is_pit_y
             )
             # Several groups of higher ones have as many of lower ones between them.
-            se, sw, nw, ne = se | e & s, sw | s & w, nw | w & n, ne | n & e
-            groups = _begins(ne, e) + _begins(e, se) + _begins(se, s) + _begins(s, sw)
-            groups += _begins(sw, w) + _begins(w, nw) + _begins(nw, n) + _begins(n, ne)
-            saddle = (groups > 1) * _IS_SADDLE
-            hi[x] = np.uint8((not is_dull) | saddle)
-            lo[x] = np.uint8((not is_dull_hole) | saddle)
+            hse, hsw, hnw, hne = (
+                hse | he & hs,
+                hsw | hs & hw,
+                hnw | hw & hn,
+                hne | hn & he,
+            )
+            is_one, is_several = he & (not hne), False
+            is_one, is_several = _begins(he, hse, is_one, is_several)
+            is_one, is_several = _begins(hse, hs, is_one, is_several)
+            is_one, is_several = _begins(hs, hsw, is_one, is_several)
+            is_one, is_several = _begins(hsw, hw, is_one, is_several)
+            is_one, is_several = _begins(hw, hnw, is_one, is_several)
+            is_one, is_several = _begins(hnw, hn, is_one, is_several)
+            is_one, is_several = _begins(hn, hne, is_one, is_several)
+            kind = nothing if is_dull else extends
+            kind = saddle if is_several else kind
+            hi[x] = extremum if is_peak else kind
+            kind = nothing if is_dull_hole else extends
+            kind = saddle if is_several else kind
+            lo[x] = extremum if is_pit else kind
 
 
 @_compiled
-def _order_events(flat, kinds, steps, is_hole):
-    """Places of the events by value and part, and where each part begins."""
+def _order_events(flat, kinds, is_hole):
+    """Places of the events by value, extrema first, and where each part begins."""
     found, number = np.empty(len(flat) + 8, np.int32), 0
     words = kinds.view(np.uint64)  # eight pixels at a time: most are no events
     for k in range(len(words)):
         if words[k]:
             for place in range(8 * k, 8 * k + 8):
                 found[number] = place
-                number += kinds[place] != 0
+                number += kinds[place] != _NOTHING
     keys = np.empty(number, np.int32)
     starts = np.zeros(_PARTS * NUM_LEVELS + 1, np.int32)
     for k in range(number):
-        place = found[k]
-        part = _SADDLE if kinds[place] & _IS_SADDLE else _OTHER
-        part = _EXTREMUM if steps[place] == 0 else part
-        turn = flat[place] if is_hole else NUM_LEVELS - 1 - flat[place]
-        keys[k] = _PARTS * turn + part
+        value = flat[found[k]] >> _FINE_BITS
+        turn = value if is_hole else NUM_LEVELS - 1 - value
+        keys[k] = _PARTS * turn + (kinds[found[k]] != _EXTREMUM)
         starts[keys[k] + 1] += 1
     for key in range(_PARTS * NUM_LEVELS):
         starts[key + 1] += starts[key]
@@ -219,7 +274,7 @@ _TURNS = np.array([0, 0, 1, 2, 2, 2, 1, 0])
 
 
 @_compiled
-def _trace(flat, offsets, start, level):
+def _trace(flat, offsets, start, limit):
     """Follow an outer border, clockwise from a pixel of the uppermost row.
 
     Returns twice the area of the polygon through its pixels, and the first one of them,
@@ -231,7 +286,7 @@ def _trace(flat, offsets, start, level):
     heading = 6  # the pixel above the uppermost row is outside
     while True:
         last = heading + 8
-        while heading < last and flat[place + offsets[heading & 7]] <= level:
+        while heading < last and flat[place + offsets[heading & 7]] <= limit:
             heading += 1
         if heading == last:
             return 0, start
@@ -259,7 +314,7 @@ def _area_bound(node):
 
 
 @_compiled
-def _largest(flat, offsets, nodes, alive, level, is_box_wanted):
+def _largest(flat, offsets, nodes, alive, limit, is_box_wanted):
     """The component of the largest contour, or one whose box has the same rank."""
     known, lead = 0, alive[0]
     for root in alive:
@@ -272,11 +327,11 @@ def _largest(flat, offsets, nodes, alive, level, is_box_wanted):
             is_open |= is_box_wanted or nodes[root, _RANK] != nodes[lead, _RANK]
     if not is_open:
         return lead
-    area, first = _trace(flat, offsets, nodes[lead, _TOP], level)
+    area, first = _trace(flat, offsets, nodes[lead, _TOP], limit)
     nodes[lead, _AREA] = area
     for root in alive:
         if root != lead and _area_bound(nodes[root]) >= max(known, area):
-            other, place = _trace(flat, offsets, nodes[root, _TOP], level)
+            other, place = _trace(flat, offsets, nodes[root, _TOP], limit)
             nodes[root, _AREA] = other
             if (other, place) > (area, first):
                 lead, area, first = root, other, place
@@ -345,31 +400,45 @@ def _rank_again(nodes, counts, root, grow, limits, targets, deltas):
 
 
 @_compiled
-def _label_frame(size, width, height):
+def _no_labels(flat):
     """Labels of all pixels: 0, the outside, on the frame, else unknown."""
-    labels = np.full(size, -1, np.int32)
-    row, rows = width + 2, height + 2
-    labels[:row] = labels[(rows - 1) * row : rows * row] = 0
-    labels[0 : rows * row : row] = labels[row - 1 : rows * row : row] = 0
+    labels = np.empty(len(flat), np.int32)
+    for place in range(len(flat)):
+        labels[place] = 0 if flat[place] < 0 else -1
     return labels
 
 
 @_compiled
-def _join(place, before, stride, offsets, steps, labels, nodes, alive, counts):
-    """Let the components around a saddle meet at it; return theirs, and if any did.
-
-    ``before`` has the bits of the neighbours that come before it.
-    """
+def _join(place, is_hole, flat, offsets, steps, labels, nodes, alive, counts):
+    """Let the components around a saddle meet at it; return theirs, and if any did."""
     root, has_met = _find(place, steps, labels, nodes), False
-    for k in range(0, 8, stride):
-        if before >> k & 1:
-            gone = _find(place + offsets[k], steps, labels, nodes)
+    # Holes connect over their sides alone; pixels of a component over corners too.
+    for k in range(0, 8, 2 if is_hole else 1):
+        other, value = place + offsets[k], flat[place]
+        is_higher = flat[other] > value or (flat[other] == value and k >= 4)
+        if is_higher != is_hole:  # the other one comes before it
+            gone = _find(other, steps, labels, nodes)
             if gone == 0:
                 root, gone = gone, root
             if gone != root:
                 _merge(nodes, alive, counts, root, gone)
                 has_met = True
     return root, has_met
+
+
+@_compiled
+def _fit(nodes, root, extents, flat, row, limit):
+    """Let a component be all that exceeds a level; return whether its box grew."""
+    x0, y0, x1, y1 = _box_of(nodes, root)
+    if x0 == extents[0] and y0 == extents[1] and x1 == extents[2] and y1 == extents[3]:
+        return False
+    if extents[1] < y0:
+        place = (extents[1] + 1) * row + extents[0] + 1
+        while flat[place] <= limit:
+            place += 1
+        nodes[root, _TOP] = place
+    _copy(extents, nodes[root, _X0 : _Y1 + 1])
+    return True
 
 
 @_compiled
@@ -380,49 +449,57 @@ def _copy(numbers, to):
 
 
 @_compiled
-def _count_extrema(starts):
-    number = 0
-    for key in range(0, len(starts) - 1, _PARTS):
-        number += starts[key + 1] - starts[key]
-    return number
+def _follow(events, is_hole, image, sides, labels, nodes, alive, counts, task):
+    """Let components be born, meet and grow at the events of a level."""
+    (flat, _, offsets, limits), (kinds, steps), (targets, deltas, _) = (
+        image,
+        sides,
+        task,
+    )
+    row = offsets[2]
+    for place in events:
+        has_met = True
+        if kinds[place] == _EXTREMUM:
+            labels[place] = root = _bear(nodes, alive, counts, place, row)
+        elif kinds[place] == _SADDLE:
+            root, has_met = _join(
+                place, is_hole, flat, offsets, steps, labels, nodes, alive, counts
+            )
+        else:
+            root, has_met = _find(place, steps, labels, nodes), False
+        if _extend(nodes, root, place, row) or has_met:
+            _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
 
 
 @_compiled
-def _sweep(image, sides, is_hole, task, single, boxes):
+def _sweep(image, sides, is_hole, maximum, task, single, boxes):
     """The best rank at each level, of all components or of all holes.
 
     Of components, that of the largest contour goes to ``single``, and its box to
     ``boxes`` at the wanted levels.
     """
-    flat, higher, offsets, limits, maximum = image
-    (kinds, steps), (targets, deltas, wanted) = sides, task
-    multi, row = np.zeros(NUM_LEVELS, np.int64), offsets[2]
-    events, starts = _order_events(flat, kinds, steps, is_hole)
-    labels = _label_frame(len(flat), limits[0] + 1, limits[1] + 1)
-    # Holes connect over their sides alone; pixels of a component over corners too.
-    stride = 2 if is_hole else 1
-    size = 1 + _count_extrema(starts)
-    nodes = np.zeros((size, _COLUMNS), np.int64)
+    (flat, extents, offsets, limits), (targets, deltas, wanted) = image, task
+    multi = np.zeros(NUM_LEVELS, np.int64)
+    events, starts = _order_events(flat, sides[0], is_hole)
+    labels = _no_labels(flat)
+    nodes = np.zeros((len(events) + 1, _COLUMNS), np.int64)
     counts = np.zeros(_OF_RANK + len(deltas) + 1, np.int64)
-    alive = np.empty(size, np.int64)
+    alive = np.empty(len(events), np.int64)
     for turn in range(maximum):
         level = turn if is_hole else maximum - turn - 1
+        limit = level << _FINE_BITS | _FINE
         key = _PARTS * (turn if is_hole else NUM_LEVELS - 1 - maximum + turn)
-        for place in events[starts[key] : starts[key + 1]]:
-            labels[place] = root = _bear(nodes, alive, counts, place, row)
-            _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
-        if counts[_LIVING]:
-            for place in events[starts[key + _SADDLE] : starts[key + _OTHER]]:
-                before = 255 - higher[place] if is_hole else higher[place]
-                root, has_met = _join(
-                    place, before, stride, offsets, steps, labels, nodes, alive, counts
-                )
-                if _extend(nodes, root, place, row) or has_met:
-                    _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
-            for place in events[starts[key + _OTHER] : starts[key + _PARTS]]:
-                root = _find(place, steps, labels, nodes)
-                if _extend(nodes, root, place, row):
-                    _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
+        first, second, end = starts[key], starts[key + 1], starts[key + 2]
+        if first < second:
+            born = events[first:second]
+            _follow(born, is_hole, image, sides, labels, nodes, alive, counts, task)
+        if counts[_LIVING] == 1 and not is_hole:
+            root = alive[0]
+            if _fit(nodes, root, extents[level], flat, offsets[2], limit):
+                _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
+        elif counts[_LIVING] and second < end:
+            others = events[second:end]
+            _follow(others, is_hole, image, sides, labels, nodes, alive, counts, task)
         best = len(deltas)
         while best > 0 and counts[_OF_RANK + best] == 0:
             best -= 1
@@ -430,7 +507,7 @@ def _sweep(image, sides, is_hole, task, single, boxes):
         is_open = counts[_OF_RANK + best] < counts[_LIVING] or wanted[level]
         if is_open and not is_hole:
             living = alive[: counts[_LIVING]]
-            lead = _largest(flat, offsets, nodes, living, level, wanted[level])
+            lead = _largest(flat, offsets, nodes, living, limit, wanted[level])
             best = nodes[lead, _RANK]
             _copy(nodes[lead, _X0 : _Y1 + 1], boxes[level])
         single[level] = best
@@ -438,37 +515,30 @@ def _sweep(image, sides, is_hole, task, single, boxes):
 
 
 @_compiled
-def _rank_levels(flat, width, height, maximum, targets, deltas, wanted):
+def _rank_levels(scaled, scale, maximum, targets, deltas, wanted):
     """The ranks of the largest contour and of all, and the wanted boxes."""
+    height, width = scaled.shape
+    flat, rows, columns = _frame(scaled, scale)
     size, row = len(flat), width + 2
     up, down = np.zeros(size, np.int16), np.zeros(size, np.int16)
     peaks, pits = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
-    higher = np.zeros(size, np.uint8)
     _steps(flat, width, height, up, down)
-    _kinds(flat, width, height, higher, peaks, pits)
+    _kinds(flat, width, height, peaks, pits)
     offsets = np.empty(8, np.int64)
     offsets[0], offsets[1], offsets[2], offsets[3] = 1, row + 1, row, row - 1
     for k in range(4):
         offsets[k + 4] = -offsets[k]
-    image = flat, higher, offsets, (width - 1, height - 1), maximum
+    extents = _extents(rows, columns)
+    image = flat, extents, offsets, (width - 1, height - 1)
     task = targets, deltas, wanted
     ranks = np.zeros((3, NUM_LEVELS), np.int64)
     boxes = np.zeros((NUM_LEVELS, 4), np.int64)
     # Told as a constant, the kind of a sweep would be compiled twice.
     for is_hole in (True, False):
         sides = (pits, down) if is_hole else (peaks, up)
-        best = _sweep(image, sides, is_hole, task, ranks[2], boxes)
+        best = _sweep(image, sides, is_hole, maximum, task, ranks[2], boxes)
         _copy(best, ranks[int(is_hole)])
     return ranks, boxes
-
-
-def _frame(quantized: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """A map's pixels, row by row, in a frame of -1, and some more to fill 8 bytes."""
-    height, width = quantized.shape
-    number = (height + 2) * (width + 2)
-    flat = np.full((number + 7) // 8 * 8, -1, dtype=np.int16)
-    flat[:number].reshape(height + 2, width + 2)[1:-1, 1:-1] = quantized
-    return flat
 
 
 def rank_levels_compiled(
@@ -477,6 +547,7 @@ def rank_levels_compiled(
     *,
     deltas: NDArray[np.float64],
     box_levels: NDArray[np.int64],
+    scores: Optional[NDArray[np.float64]] = None,
 ) -> LevelRanks:
     """Rank the boxes of a map, exactly as the definition does.
 
@@ -485,26 +556,28 @@ def rank_levels_compiled(
         targets: (M, 4), ground-truth boxes.
         deltas: (K,), the IoU thresholds, rising.
         box_levels: (B,), levels whose box is wanted.
+        scores: (H, W), what ``quantized`` was made of, if at hand.
 
     Returns:
         The ranks and boxes.
     """
-    if not quantized.any():
+    maximum = int(quantized.max())
+    if maximum == 0:
         return rank_levels_by_contours(
             quantized, targets, deltas=deltas, box_levels=box_levels
         )
     wanted = np.zeros(NUM_LEVELS, dtype=np.bool_)
     wanted[box_levels] = True
-    height, width = quantized.shape
+    scaled, scale = (quantized, 1) if scores is None else (scores, NUM_LEVELS - 1)
     (components, holes, single), boxes = _rank_levels(
-        _frame(quantized),
-        width,
-        height,
-        int(quantized.max()),
+        np.ascontiguousarray(scaled, dtype=np.float64),
+        float(scale),
+        maximum,
         np.ascontiguousarray(targets, dtype=np.int64),
         np.ascontiguousarray(deltas, dtype=np.float64),
         wanted,
     )
+    height, width = quantized.shape
     found = boxes[box_levels]
     found[:, 2:] = np.minimum(found[:, 2:] + 1, (width - 1, height - 1))
     return LevelRanks(single, np.maximum(components, holes), found)

@@ -10,7 +10,7 @@ Right, CVPR 2020 and its journal version.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,6 +101,7 @@ def level_hits(
     *,
     iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
     box_thresholds: ArrayLike = (),
+    scores: Optional[NDArray[np.float64]] = None,
 ) -> LevelHits:
     r"""Find at which levels a map localizes the object.
 
@@ -114,6 +115,8 @@ def level_hits(
         iou_thresholds: The K values of :math:`\delta`, each in (0, 1].
         box_thresholds: (B,), each in [0, 1): thresholds at which the predicted box
             is wanted too.
+        scores: (H, W), what ``quantized`` was made of, if at hand: it takes less time
+            then.
 
     Returns:
         The hits at all levels.
@@ -150,6 +153,7 @@ def level_hits(
         targets.astype(np.int64),
         deltas=order,
         box_levels=threshold_levels(box_thresholds, maximum),
+        scores=scores,
     )
     # A rank counts the overlaps reached, so it exceeds the place of each of them.
     places = np.searchsorted(order, deltas)[:, None]

@@ -25,6 +25,7 @@ from mmdgdm.evaluation.functional.max_box_acc import (
 )
 from mmdgdm.evaluation.functional.scoremaps import (
     check_fixed_threshold,
+    quantize_scoremap,
     threshold_levels,
 )
 
@@ -126,7 +127,7 @@ def unpack_record(record: bytes) -> NDArray[np.uint8]:
 
 
 def make_box_record(
-    quantized: NDArray[np.uint8],
+    scores: NDArray[np.float64],
     gt_boxes: NDArray[np.int64],
     *,
     label: int,
@@ -137,7 +138,7 @@ def make_box_record(
     """Evaluate one map by its boxes.
 
     Args:
-        quantized: (H, W) uint8, the quantised map of the ground-truth class.
+        scores: (H, W) in [0, 1], the normalised map of the ground-truth class.
         gt_boxes: (M, 4) integers in the map's pixels, M >= 1.
         label: Ground-truth class.
         rank: Place of that class by score, from :func:`label_rank`, if known.
@@ -152,11 +153,13 @@ def make_box_record(
         DataError: If the map or the boxes are malformed.
         ConfigError: If a threshold is out of range.
     """
+    quantized = quantize_scoremap(scores)
     hits = level_hits(
         quantized,
         gt_boxes,
         iou_thresholds=scored_ious(iou_thresholds),
         box_thresholds=coverage_thresholds(threshold),
+        scores=scores,
     )
     areas = cover_areas(hits.boxes, gt_boxes).astype("<i4")
     header = [

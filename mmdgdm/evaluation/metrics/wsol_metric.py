@@ -14,11 +14,7 @@ from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH
 from mmdgdm.evaluation.functional.level_ranks import ranking_engine
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
 from mmdgdm.evaluation.functional.records import label_rank, make_box_record
-from mmdgdm.evaluation.functional.scoremaps import (
-    EVAL_SIZE,
-    normalize_scoremap,
-    quantize_scoremap,
-)
+from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, normalize_scoremap
 from mmdgdm.evaluation.functional.summary import (
     BoxSummary,
     check_box_settings,
@@ -118,7 +114,7 @@ class WSOLMetric(RecordMetric):
             target_size=EVAL_SIZE,
         )
         return make_box_record(
-            quantize_scoremap(normalize_scoremap(cam)),
+            normalize_scoremap(cam),
             boxes,
             label=label,
             rank=self._rank(sample, label),

@@ -39,7 +39,6 @@ from mmdgdm.evaluation.functional.scoremaps import (
     DEFAULT_INTERVAL,
     EVAL_SIZE,
     make_thresholds,
-    quantize_scoremap,
 )
 from mmdgdm.evaluation.functional.summary import (
     BoxSummary,
@@ -409,7 +408,7 @@ def _record(
             threshold=settings.threshold,
         )
     return make_box_record(
-        quantize_scoremap(scores),
+        scores,
         scale_boxes(job.boxes, job.image_size, target_size=EVAL_SIZE),
         label=job.label,
         rank=job.rank,

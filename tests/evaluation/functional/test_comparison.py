@@ -34,10 +34,10 @@ def square_table(side, ranks):
     """A square on a map whose object is as large, or twice as high."""
     records = []
     for height, rank in zip((side, 2 * side), ranks):
-        quantized = np.zeros((64, 64), dtype=np.uint8)
-        quantized[0:side, 0:side] = 255
+        scores = np.zeros((64, 64))
+        scores[0:side, 0:side] = 1
         boxes = np.array([[0, 0, side, height]])
-        records.append(make_box_record(quantized, boxes, label=0, rank=rank))
+        records.append(make_box_record(scores, boxes, label=0, rank=rank))
     return read_box_records(records)
 
 

@@ -38,12 +38,19 @@ WAYS = [rank_levels_by_contours, compiled]
 
 
 def check(way, quantized, targets, deltas, rng):
-    """Compare one way with the other, boxes at some levels included."""
+    """Compare one way with the other, boxes at some levels included.
+
+    The scores that a map was made of are known or not, and are all sorts of what is
+    rounded down to it.
+    """
     targets = np.asarray(targets, dtype=np.int64)
     deltas = np.asarray(deltas)
     levels = rng.integers(0, max(int(quantized.max()), 1), 6)
     asked = dict(deltas=deltas, box_levels=levels)
-    got = way(quantized, targets, **asked)
+    fraction = rng.random(quantized.shape) * rng.choice([0, 0.01, 1])
+    scores = np.minimum(quantized + 0.999 * fraction, 255) / 255
+    scores = scores if rng.random() < 0.7 else None
+    got = way(quantized, targets, scores=scores, **asked)
     expected = rank_levels_by_contours(quantized, targets, **asked)
     assert np.array_equal(got.single, expected.single)
     assert np.array_equal(got.multi, expected.multi)
@@ -206,8 +213,8 @@ def test_the_fastest_way_is_taken_and_named(monkeypatch):
     monkeypatch.setattr(
         level_ranks, "_fastest", lambda: (lambda *a, **k: taken.append((*a, k)), "")
     )
-    rank_levels(1, 2, deltas=3, box_levels=4)
-    assert taken == [(1, 2, dict(deltas=3, box_levels=4))]
+    rank_levels(1, 2, deltas=3, box_levels=4, scores=5)
+    assert taken == [(1, 2, dict(deltas=3, box_levels=4, scores=5))]
 
 
 # By hand

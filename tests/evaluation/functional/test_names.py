@@ -26,9 +26,9 @@ ALLOWED = re.compile(r"[a-z0-9_./-]+")
 @pytest.fixture(scope="module")
 def names():
     """All that a data set of one image can be told by."""
-    quantized = np.full((224, 224), 9, dtype=np.uint8)
+    scores = np.full((224, 224), 0.1)
     settings = dict(iou_thresholds=(0.3, 0.5, 0.125, 1.0), threshold=0.3)
-    record = make_box_record(quantized, [[0, 0, 99, 99]], label=3, rank=0, **settings)
+    record = make_box_record(scores, [[0, 0, 99, 99]], label=3, rank=0, **settings)
     found = summarize_boxes(
         [record], thresholds=make_thresholds(0.1), topk=(1, 5), **settings
     )

@@ -28,7 +28,7 @@ DELTAS = (0.3, 0.5, 0.7)
 
 def make_record(quantized, boxes, label, rank=None, ious=DELTAS, threshold=None):
     settings = dict(rank=rank, iou_thresholds=ious, threshold=threshold)
-    return make_box_record(quantized, boxes, label=label, **settings)
+    return make_box_record(quantized / 255, boxes, label=label, **settings)
 
 
 def square(maximum=255, side=20):
@@ -113,8 +113,8 @@ def test_thresholds_out_of_range(threshold):
 
 
 def test_malformed_input_is_refused():
-    with pytest.raises(DataError, match="uint8"):
-        make_record(square().astype(float), [[0, 0, 1, 1]], 0)
+    with pytest.raises(DataError, match=r"in \[0, 1\]"):
+        make_box_record(np.full((9, 9), 1.1), np.array([[0, 0, 1, 1]]), label=0)
     with pytest.raises(DataError, match="at least one box"):
         make_record(square(), np.zeros((0, 4), dtype=int), 0)
 

@@ -30,7 +30,7 @@ def frame(x0, y0, x1, y1, side=224):
 
 def make_record(quantized, boxes, label, rank=None, ious=DELTAS, threshold=None):
     settings = dict(rank=rank, iou_thresholds=ious, threshold=threshold)
-    return make_box_record(quantized, boxes, label=label, **settings)
+    return make_box_record(quantized / 255, boxes, label=label, **settings)
 
 
 def summarize(records, **changes):

@@ -16,7 +16,7 @@ from mmdgdm.evaluation.stored.record_files import (
 
 def records(number):
     rng = np.random.default_rng(number)
-    maps = rng.integers(0, 256, (number, 9, 9), dtype=np.uint8)
+    maps = rng.random((number, 9, 9))
     return [make_box_record(m, [[1, 1, 5, 5]], label=k) for k, m in enumerate(maps)]
 
 
