@@ -17,6 +17,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Optional
 
 from rich.console import Console
@@ -31,6 +32,7 @@ from mmdgdm.evaluation.functional.names import PREFIX, THRESHOLD, VAL_CHOSE
 from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
 from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
 from mmdgdm.evaluation.stored.record_files import record_path
+from mmdgdm.evaluation.stored.results import make_result
 from mmdgdm.utils.argument_checks import check_output_file
 
 #: Names of images left out that are printed.
@@ -154,10 +156,10 @@ def describe_sides(sides: Mapping[str, float]) -> str:
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate as the command line says."""
     # Here, so that the processes that work on the maps need not load matplotlib.
-    from mmdgdm.visualization import curves
+    from mmdgdm.visualization import plots
 
     check_output_file("--json", args.json, endings=["json"])
-    check_output_file("--plot", args.plot, endings=curves.PLOT_ENDINGS)
+    check_output_file("--plot", args.plot, endings=plots.PLOT_ENDINGS)
     if min(args.iou) < 1:
         raise ConfigError(
             f"Expected `--iou` in percent, such as 50, but got {args.iou}."
@@ -197,7 +199,9 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.json is not None:
         save_metrics(result, args.json)
     if args.plot is not None:
-        curves.save_curves(result, args.plot)
+        name = str(args.baseline or Path(args.scoremap_root).name)
+        figure = plots.plot_thresholds([make_result(result, name)])
+        plots.save_figure(figure, args.plot)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

@@ -212,5 +212,5 @@ def _show(
     height, width = fed.image.shape[:2]
     factors = np.array([view.width / width, view.height / height] * 2)
     for box in fed.boxes:
-        corner = np.array([view.left, view.top] * 2)
-        draw_true_box(canvas, (np.array(box) * factors + corner).tolist())
+        origin = np.array([view.left, view.top] * 2)
+        draw_true_box(canvas, (np.array(box) * factors + origin).tolist())
