@@ -18,12 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from methods import DATA, ROOT, Records
+
+from mmdgdm.visualization.colors import BLUE, METHOD_STYLES, Style
+from mmdgdm.visualization.plots.files import new_axes, run_handle
 
 #: Label of the abscissa: metric of CAM on val.
 ABSCISSAE = {
     "CAM's under-coverage on val, % of the object": "under_coverage",
     "CAM's best threshold on val": "threshold/max_box_acc",
+}
+#: How the points of each group are drawn.
+GROUP_STYLES = {
+    "the toy's dials, DGDM": Style(BLUE, "o"),
+    "data sets, DGDM": METHOD_STYLES["dgdm"],
+    "data sets, DGDM-BGLOSS": METHOD_STYLES["dgdm-bgloss"],
 }
 
 
@@ -33,7 +43,7 @@ class Case:
 
     Args:
         name: What it is called in the plot.
-        group: Points of one group share a colour.
+        group: Points of one group share a colour and a marker.
         cam: CAM's runs by seed.
         ours: DGDM's runs by seed.
         prefix: What the names of metrics begin with.
@@ -65,7 +75,7 @@ def cases(results: Path) -> Iterator[Case]:
     for folder in sorted((results / "toy_dials").glob("*")):
         # Of the dials the config's own are the toy itself, with fewer seeds.
         if folder.name != "default":
-            yield from compare(folder, {"dgdm": "the toy's dials"})
+            yield from compare(folder, {"dgdm": "the toy's dials, DGDM"})
     groups = {
         "dgdm": "data sets, DGDM",
         "dgdm-bgloss": "data sets, DGDM-BGLOSS",
@@ -85,26 +95,41 @@ def compare(folder: Path, groups: dict[str, str]) -> Iterator[Case]:
 
 
 def plot(found: list[Case]) -> Figure:
-    """Draw a panel for each abscissa."""
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    groups = sorted({case.group for case in found})
-    dots: dict[str, Any] = {}
-    for axes, (label, metric) in zip(
-        figure.subplots(1, 2, sharey=True), ABSCISSAE.items()
-    ):
-        axes.axhline(0, color="0.7", linewidth=1)
+    """Draw a panel for each abscissa; numbers beside points stand for their data."""
+    figure, panels = new_axes(1, 2, size=(10.5, 5.4), sharey=True)
+    numbers = {
+        name: i + 1 for i, name in enumerate(dict.fromkeys(c.name for c in found))
+    }
+    for axes, (label, metric) in zip(panels, ABSCISSAE.items()):
+        axes.axhline(0, color="0.5", linewidth=1)
         for case in found:
             gains = case.gains()
             place = case.seen(metric), statistics.fmean(gains)
+            style = GROUP_STYLES[case.group]
+            look = dict(color=style.color, marker=style.marker, capsize=3)
             spread = statistics.stdev(gains) if len(gains) > 1 else None
-            color = f"C{groups.index(case.group)}"
-            dot = axes.errorbar(*place, yerr=spread, fmt="o", color=color, capsize=2)
-            dots[case.group] = dot
-            offset = dict(xytext=(5, 4), textcoords="offset points")
-            axes.annotate(case.name, place, fontsize=7, **offset)
+            axes.errorbar(*place, yerr=spread, linestyle="none", **look)
+            offset = dict(xytext=(7, 5), textcoords="offset points")
+            axes.annotate(f"{numbers[case.name]}", place, fontsize=9, **offset)
+        axes.margins(x=0.08)
         axes.set_xlabel(label)
-    figure.legend(dots.values(), dots, loc="outside upper center", ncols=len(dots))
-    figure.axes[0].set_ylabel("DGDM over CAM, points of GT-known")
+    panels[0].set_ylabel("DGDM over CAM, points of GT-known")
+    groups = dict.fromkeys(case.group for case in found)
+    handles = [run_handle(group, GROUP_STYLES[group]) for group in groups]
+    handles += [
+        Line2D([], [], linestyle="none", label=f"{number}  {name}")
+        for name, number in numbers.items()
+    ]
+    for handle in handles:
+        handle.set_linestyle("none")
+    figure.legend(
+        handles=handles,
+        loc="outside right center",
+        frameon=False,
+        fontsize=9,
+        title="what, and which data",
+        alignment="left",
+    )
     return figure
 
 

@@ -29,7 +29,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from methods import ROOT, Records, config_of, run, settings_of
 from methods_table import cell
@@ -37,9 +36,9 @@ from page import insert_table
 
 from mmdgdm.datasets.functional.toy_scene import ToySpec
 from mmdgdm.evaluation.functional.names import AT_VAL, human_name, split_name
+from mmdgdm.visualization.colors import method_styles
+from mmdgdm.visualization.plots.files import add_legend, new_axes, run_handle
 
-#: Panels in a row of the plot.
-_COLUMNS = 3
 #: Key, value and method of a training.
 Point = tuple[str, Any, str]
 
@@ -269,44 +268,59 @@ def table(args: argparse.Namespace, sweep: Sweep) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plot_key(axes: Axes, args: argparse.Namespace, sweep: Sweep, key: str) -> None:
-    """Draw the scores of all methods over the values of one key."""
-    values = sweep.values[key]
-    for color, method in enumerate(sweep.methods):
-        for metric, style in ((sweep.metric, "-"), ("wsol/top1_cls", ":")):
-            every = [
-                scores_of(args, sweep, (key, value, method), metric) for value in values
-            ]
-            # What is not trained yet is left out.
-            shown = {place: one for place, one in enumerate(every) if one}
-            spreads = [
-                statistics.stdev(one) if len(one) > 1 else 0.0 for one in shown.values()
-            ]
-            axes.errorbar(
-                list(shown),
-                [statistics.fmean(one) for one in shown.values()],
-                spreads,
-                fmt=f"o{style}",
-                color=f"C{color}",
-                label=f"{method.upper()}, {heading(metric)}",
-                capsize=2,
-            )
-    axes.set_xticks(range(len(values)), [str(value) for value in values])
-    axes.set_xlabel(key)
-
-
 def plot(args: argparse.Namespace, sweep: Sweep) -> Figure:
-    """Draw a panel for each key."""
-    rows = -(-len(sweep.values) // _COLUMNS)
-    figure = Figure(figsize=(4 * _COLUMNS, 3.2 * rows + 0.8), layout="constrained")
-    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False, sharey=True).ravel())
-    for axes, key in zip(panels, sweep.values):
-        plot_key(axes, args, sweep, key)
-    for axes in panels[len(sweep.values) :]:
-        axes.set_visible(False)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    """Draw a row for each value of each key: one axis for all that was varied."""
+    rows = [(key, value) for key, values in sweep.values.items() for value in values]
+    styles = method_styles(sweep.methods)
+    height = 0.9 + 0.25 * len(rows) + 0.1 * len(sweep.values)
+    figure, panels = new_axes(1, 2, size=(9.0, height), sharey=True)
+    places = _places(sweep)
+    for axes, metric in zip(panels, (sweep.metric, "wsol/top1_cls")):
+        for i, method in enumerate(sweep.methods):
+            lift = 0.24 * (i - (len(sweep.methods) - 1) / 2)
+            found = {
+                row: scores_of(args, sweep, (*row, method), metric) for row in rows
+            }
+            # What is not trained yet is left out.
+            shown = {row: one for row, one in found.items() if one}
+            axes.errorbar(
+                [statistics.fmean(one) for one in shown.values()],
+                [places[row] + lift for row in shown],
+                xerr=[
+                    statistics.stdev(one) if len(one) > 1 else 0.0
+                    for one in shown.values()
+                ],
+                color=styles[method].color,
+                marker=styles[method].marker,
+                linestyle="none",
+                markersize=5.5,
+            )
+        axes.set_xlabel(f"{heading(metric)}, %")
+        for key in list(sweep.values)[1:]:
+            axes.axhline(places[key, sweep.values[key][0]] - 0.7, color="0.6", lw=0.7)
+    texts = [f"{key} = {_text(value)}" for key, value in rows]
+    panels[0].set_yticks([places[row] for row in rows], texts, fontsize=9)
+    panels[0].set_ylim(max(places.values()) + 0.7, -0.7)
+    handles = [run_handle(name.upper(), style) for name, style in styles.items()]
+    for handle in handles:
+        handle.set_linestyle("none")
+    add_legend(figure, handles)
     return figure
+
+
+def _places(sweep: Sweep) -> dict[tuple[str, Any], float]:
+    """Where each value stands, from the top, with a gap between keys."""
+    found, place = {}, 0.0
+    for key, values in sweep.values.items():
+        for value in values:
+            found[key, value] = place
+            place += 1.0
+        place += 0.4
+    return found
+
+
+def _text(value: Any) -> str:
+    return " to ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def parse_args() -> argparse.Namespace:

@@ -48,24 +48,24 @@ METHOD_STYLES = {
     "cam": Style(BLACK, "o"),
     "dgdm": Style(VERMILLION, "s"),
     "adl": Style(BLUE, "^"),
-    "cam-bgloss": Style(GREY, "o"),
-    "dgdm-bgloss": Style(ORANGE, "s"),
-    "adl-bgloss": Style(SKY_BLUE, "^"),
-    "dropblock": Style(GREEN, "D"),
-    "has": Style(PURPLE, "v"),
-    "cutmix": Style(YELLOW, "P"),
-    "center": Style(GREY, "X"),
+    "cam-bgloss": Style(GREY, "X"),
+    "dgdm-bgloss": Style(ORANGE, "D"),
+    "adl-bgloss": Style(SKY_BLUE, "v"),
+    "dropblock": Style(GREEN, "P"),
+    "has": Style(PURPLE, "<"),
+    "cutmix": Style(YELLOW, ">"),
+    "center": Style(GREY, "*"),
 }
 #: What others get, in this order.
 _OTHERS = (
-    Style(BLUE, "v"),
-    Style(ORANGE, "D"),
-    Style(GREEN, "P"),
-    Style(PURPLE, "X"),
-    Style(SKY_BLUE, "<"),
-    Style(VERMILLION, ">"),
-    Style(GREY, "*"),
-    Style(YELLOW, "h"),
+    Style(BLUE, "h"),
+    Style(ORANGE, "p"),
+    Style(GREEN, "d"),
+    Style(PURPLE, "8"),
+    Style(SKY_BLUE, "H"),
+    Style(VERMILLION, "*"),
+    Style(GREY, "1"),
+    Style(YELLOW, "2"),
 )
 
 
@@ -82,7 +82,7 @@ def method_styles(names: Sequence[str]) -> dict[str, Style]:
     Example:
         >>> styles = method_styles(["CAM", "mine"])
         >>> styles["CAM"].marker, styles["mine"].marker
-        ('o', 'v')
+        ('o', 'h')
     """
     found: dict[str, Style] = {}
     for name in names:

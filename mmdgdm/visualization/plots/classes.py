@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 from matplotlib.figure import Figure
 
@@ -64,7 +64,9 @@ def plot_classes(
         if len(results) == 1:
             axes.barh(rows, values, color=style.color, height=0.6, alpha=0.75)
         else:
-            look = dict(color=style.color, marker=style.marker, markersize=6.5)
+            look: dict[str, Any] = dict(
+                color=style.color, marker=style.marker, markersize=6.5
+            )
             axes.plot(values, rows, linestyle="none", fillstyle="none", **look)
     texts = [
         f"{classes[label] if classes else label} ({first[label]['images']:g})"

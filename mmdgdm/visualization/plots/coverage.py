@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.error_kinds import ERROR_KINDS
@@ -15,11 +17,13 @@ from mmdgdm.evaluation.stored.results import (
     coverage_curve,
     image_rows,
 )
-from mmdgdm.visualization.colors import method_styles
+from mmdgdm.visualization.colors import BLACK, method_styles
 from mmdgdm.visualization.plots.files import add_legend, new_axes, run_handle
 
 #: Thresholds whose points carry their number.
 _NUMBERED = (0.1, 0.2, 0.3, 0.5, 0.7)
+#: Where the numbers of the first and of the second run stand, off their points.
+_SIDES = ((5, 6), (-5, -14))
 #: Shades and hatches of the kinds of error: no colours, which stand for runs.
 _SHADES = {
     "right": ("0.93", ""),
@@ -33,8 +37,8 @@ _SHADES = {
 def plot_coverage(results: Sequence[StoredResult]) -> Figure:
     """Draw what boxes miss of the object against what they hold beside it.
 
-    Each point is a threshold; towards the lower left boxes are better. A ring stands
-    at the threshold of the result: val's, else the best.
+    Each point is a threshold, some with their number; towards the lower left boxes are
+    better. A ring stands at the threshold of the result: val's, else the best.
 
     Args:
         results: One or several runs on the same images, with their records of boxes.
@@ -49,27 +53,32 @@ def plot_coverage(results: Sequence[StoredResult]) -> Figure:
     _check_some(results)
     figure, (axes,) = new_axes(1, 1, size=(5.8, 5.0))
     styles = method_styles([one.name for one in results])
-    for one in results:
+    for i, one in enumerate(results):
         style = styles[one.name]
         thresholds, over, under = coverage_curve(one).T
         axes.plot(under, over, color=style.color, marker=style.marker, markersize=4.5)
-        for number in _NUMBERED:
+        for number in _NUMBERED if i < len(_SIDES) else ():
             place = int(np.abs(thresholds - number).argmin())
             axes.annotate(
                 f"{number:g}",
                 (under[place], over[place]),
-                xytext=(5, 4),
+                xytext=_SIDES[i],
                 textcoords="offset points",
+                ha="center",
                 fontsize=8,
-                color="0.3",
+                color=style.color,
             )
         at = [float(np.interp(one.threshold, thresholds, v)) for v in (under, over)]
-        ring = dict(markersize=11, fillstyle="none", markeredgewidth=1.6)
+        ring: dict[str, Any] = dict(
+            markersize=11, fillstyle="none", markeredgewidth=1.6
+        )
         axes.plot(*([v] for v in at), "o", color=style.color, **ring)
     axes.set(xlim=(0, 101), ylim=(0, 101))
     axes.set_xlabel("under-coverage: percent of the object that is missed")
     axes.set_ylabel("over-coverage: percent of the box that is not object")
-    add_legend(figure, [run_handle(*pair) for pair in styles.items()])
+    shown = Line2D([], [], color=BLACK, marker="o", markersize=10, fillstyle="none")
+    shown.set(linestyle="none", label="threshold in use")
+    add_legend(figure, [*(run_handle(*pair) for pair in styles.items()), shown])
     return figure
 
 
@@ -107,8 +116,8 @@ def plot_kinds(results: Sequence[StoredResult]) -> Figure:
                 label=kind if row == 0 else None,
             )
             if share >= 4:
-                box = dict(facecolor="white", edgecolor="none", pad=1.5)
-                place = dict(ha="center", va="center", fontsize=9)
+                box: dict[str, Any] = dict(facecolor="white", edgecolor="none", pad=1.5)
+                place: dict[str, Any] = dict(ha="center", va="center", fontsize=9)
                 axes.text(left + share / 2, row, f"{share:.0f}", bbox=box, **place)
             left += share
     axes.set_yticks(range(len(results)), [one.name for one in results])

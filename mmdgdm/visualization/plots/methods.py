@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -51,10 +52,14 @@ def plot_methods(
             style = styles[method]
             mean = statistics.fmean(values)
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            look = dict(color=style.color, linestyle="none", marker=style.marker)
+            look: dict[str, Any] = dict(
+                color=style.color, linestyle="none", marker=style.marker
+            )
             rows_of = [row - 0.16] * len(values)
             axes.plot(values, rows_of, markersize=5, fillstyle="none", **look)
-            bar = dict(marker="|", markersize=14, markeredgewidth=2.5, capsize=3)
+            bar: dict[str, Any] = dict(
+                marker="|", markersize=14, markeredgewidth=2.5, capsize=3
+            )
             axes.errorbar(mean, row + 0.14, xerr=spread, color=style.color, **bar)
         axes.set_xlabel(f"{name}, {unit}", fontsize=9)
         axes.margins(x=0.08)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -45,7 +46,9 @@ def plot_precision_recall(results: Sequence[StoredResult]) -> Figure:
         precision = one.curves["pixel_precision"]
         recall = one.curves["pixel_recall"]
         every = max(1, len(recall) // 12)
-        line = dict(marker=style.marker, markersize=4.5, markevery=every)
+        line: dict[str, Any] = dict(
+            marker=style.marker, markersize=4.5, markevery=every
+        )
         axes.plot(recall, precision, color=style.color, **line)
         places = [(int(np.nanargmax(one.curves["pixel_iou"])), "*", "full", 12.0)]
         if one.val_threshold is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -91,12 +92,14 @@ def _draw(
         linewidth=1.6,
     )
     best = int(np.nanargmax(curve))
-    mark = dict(color=style.color, linestyle="none", zorder=5)
+    mark: dict[str, Any] = dict(color=style.color, linestyle="none", zorder=5)
     point = ([thresholds[best]], [curve[best]])
     axes.plot(*point, marker="*", markersize=12, markeredgecolor="white", **mark)
     chosen = result.val_threshold
     if chosen is not None:
         height = float(np.interp(chosen, thresholds, curve))
         axes.axvline(chosen, color=style.color, linewidth=0.8, linestyle=":")
-        ring = dict(marker="o", markersize=9, fillstyle="none", markeredgewidth=1.6)
+        ring: dict[str, Any] = dict(
+            marker="o", markersize=9, fillstyle="none", markeredgewidth=1.6
+        )
         axes.plot([chosen], [height], **ring, **mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -44,7 +45,7 @@ def plot_training(
     names = [*losses, *shown]
     if not names:
         raise ConfigError("Expected trainings with a loss or a score, but got none.")
-    columns = min(3, len(names))
+    columns = 2 if len(names) == 4 else min(3, len(names))
     rows = -(-len(names) // columns)
     size = (3.8 * columns + 0.6, 2.9 * rows + 0.5)
     figure, panels = new_axes(rows, columns, size=size)
@@ -56,11 +57,13 @@ def plot_training(
                 continue
             style = styles[log.name]
             every = max(1, len(part[name][0]) // 10)
-            look = dict(marker=style.marker, markersize=4.5, markevery=every)
+            look: dict[str, Any] = dict(
+                marker=style.marker, markersize=4.5, markevery=every
+            )
             axes.plot(*part[name], color=style.color, **look)
         is_loss = name in losses
         axes.set_title(f"{name}, train" if is_loss else f"{human_name(name)}, val, %")
-        axes.title.set_size(10)
+        axes.title.set_fontsize(10)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         if is_loss:
             axes.set_ylim(bottom=0)
