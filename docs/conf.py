@@ -52,6 +52,9 @@ copybutton_prompt_text = "$ "
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 # Links to sections go by their headings, as on the pages of a code host.
 myst_heading_anchors = 4
+# A field of a NamedTuple names its type by the last part alone, which two classes may
+# share.
+suppress_warnings = ["ref.python"]
 
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
