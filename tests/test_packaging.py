@@ -295,7 +295,8 @@ def test_metadata_states_version_and_python(metadata):
 
 
 @pytest.mark.parametrize(
-    "name", ["runtime", "cam", "docs", "export", "lite", "pretrained", "search", "test", "dev"]
+    "name",
+    ["runtime", "cam", "docs", "export", "lite", "pretrained", "search", "test", "dev"],
 )
 def test_constraints_pin_every_requirement_within_its_range(repo_root, name):
     pins = {
