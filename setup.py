@@ -128,6 +128,7 @@ setup(
     install_requires=read_requirements("runtime"),
     extras_require={
         "cam": read_requirements("cam"),
+        "complete": read_requirements("complete"),
         "docs": read_requirements("docs"),
         "export": read_requirements("export"),
         "lite": read_requirements("lite"),

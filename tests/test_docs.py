@@ -193,6 +193,24 @@ def test_commands_of_the_page_on_inference_run(photos, monkeypatch):
     assert Path("fish/images/fish.jpg").is_file()
 
 
+@pytest.mark.slow
+def test_the_page_on_export_runs(photos, monkeypatch, capsys):
+    for library in ("onnxruntime", "onnxscript", "safetensors"):
+        pytest.importorskip(library, reason="needs the extra `export`")
+    config = REPO_ROOT / "configs/cam/cam_resnet18_1xb32-12e_toy.py"
+    save_weights(Config.fromfile(config), photos / "work_dirs/toy/epoch_12.pth")
+    monkeypatch.syspath_prepend(str(REPO_ROOT / "tools"))
+    text = read("docs/deploy.md").replace("\\\n", " ")
+    commands = re.findall(r"^python tools/(\w+)\.py (.*)", text, flags=re.MULTILINE)
+    tools = ["export", "localize", "convert", "convert", "convert"]
+    assert [tool for tool, _ in commands] == tools
+    for tool, words in commands:
+        assert importlib.import_module(tool).main(shlex.split(words)) == 0, words
+    (block,) = python_blocks("docs/deploy.md")
+    exec(block, {})
+    assert "photos/fish.jpg" in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_readme_starts_with_the_two_commands():
     commands = re.findall(r"^make (\w+)", read("README.md"), flags=re.MULTILINE)
     assert commands[:2] == ["demo", "test"]

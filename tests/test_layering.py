@@ -32,7 +32,7 @@ MAX_FUNCTION_LINES = 50
 PROVIDED_BY = {"PIL": "pillow", "cv2": "mmengine", "yaml": "mmengine"}
 # mmcv is one of two extras, checked by `mmdgdm.utils.dependencies`; those of
 # searches, of speed and of export are others.
-OPTIONAL = {"mmcv", "optuna", "numba", "onnxruntime", "safetensors"}
+OPTIONAL = {"mmcv", "optuna", "numba", "onnxruntime", "safetensors", "argcomplete"}
 
 FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef)
 

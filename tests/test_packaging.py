@@ -267,6 +267,7 @@ def test_hard_requirements(metadata):
     ("extra", "added"),
     [
         ("cam", {"grad-cam"}),
+        ("complete", {"argcomplete"}),
         ("export", {"onnx", "onnxruntime", "onnxscript", "safetensors"}),
         ("lite", {"mmcv-lite"}),
         ("mim", {"mmcv"}),

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mmdgdm.cli.commands import run_command
-from mmdgdm.cli.report import format_metrics, save_metrics
+from mmdgdm.cli.report import format_classes, format_metrics, save_metrics
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.baselines import BASELINES
 from mmdgdm.evaluation.functional.calibration import DEFAULT_RULE, RULES
@@ -57,6 +57,15 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         "--mask-root", metavar="DIR", help="folder that mask paths start from"
     )
     _add_settings(parser)
+    parser.add_argument(
+        "--by-class", action="store_true", help="print the scores of each class too"
+    )
+    parser.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="names of the classes, a line '<id> <name>' each in the order of the "
+        "labels; default: classes.txt in METADATA_DIR or the folder above",
+    )
     parser.add_argument(
         "--allow-missing",
         action="store_true",
@@ -186,11 +195,14 @@ def evaluate(args: argparse.Namespace) -> None:
                 task, completed=done, total=total
             ),
             record_file=None if args.json is None else record_path(args.json),
+            class_file=args.classes,
         )
     facts = result["evaluated"]
     print(describe_threshold(facts, args.calibration), end="")
     print(describe_missing(facts["missing"], facts["images"]), end="")
     print(format_metrics(result["metrics"]))
+    if args.by_class and "by_class" in result:
+        print(f"\n{format_classes(result['by_class'])}\n")
     print(describe_sides(facts.get("sides", {})), end="")
     print(
         f"{facts['images']} images: {facts['resized']} maps enlarged, "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import Any, Callable
 
@@ -99,10 +98,6 @@ def run_command(command: Callable[[], Any]) -> int:
     Returns:
         The exit code: 0, or 2 after ``error: <sentence>`` on stderr.
     """
-    # mmcv-lite says at each start that it lacks an operator that nothing here uses.
-    warnings.filterwarnings(
-        "ignore", "Fail to import ``MultiScaleDeformableAttention``", UserWarning
-    )
     rank = rank_from_environment()
     code = commands.run_command(command, f"process {rank}" if rank else "")
     if code == 0:

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import argparse
 import ast
+import glob
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from mmdgdm.named_configs import configs_root
+from mmdgdm.named_configs import configs_root, list_configs
 from mmdgdm.version import __version__
 
 #: Commands that are called otherwise than their file or folder.
 _NAMES = {
     "eval_scoremaps": "eval",
     "prepare_data": "prepare",
-    "model_converters": "convert",
     "visualization": "show",
 }
+#: Commands that take the name of a config.
+_WITH_CONFIG = ("configs", "convert", "export", "show", "test", "train")
 
 
 def find_commands(folder: Path) -> dict[str, Path]:
@@ -46,6 +49,23 @@ def describe(path: Path) -> str:
         return f"One of {', '.join(find_commands(path))}."
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.partition("\n")[0]
+
+
+def complete_words(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list:
+    """What a word behind a command may become in the shell.
+
+    Args:
+        prefix: What is typed of it.
+        parsed_args: The command line before it.
+
+    Returns:
+        Names of configs where the command takes one, and files.
+    """
+    found = glob.glob(f"{glob.escape(prefix)}*")
+    words = [f"{path}/" if os.path.isdir(path) else path for path in found]
+    if parsed_args.command in _WITH_CONFIG:
+        words += [path.stem for path in list_configs()]
+    return [word for word in words if word.startswith(prefix)]
 
 
 def run_tool(path: Path, argv: Sequence[str], *, program: str) -> int:
@@ -83,7 +103,12 @@ def run_command_of(folder: Path, argv: Sequence[str], *, program: str) -> int:
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("command", choices=commands, metavar="COMMAND")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+    words = parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+    words.completer = complete_words  # type: ignore[attr-defined]
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what a word may become
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
     args = parser.parse_args(argv)
     path, program = commands[args.command], f"{program} {args.command}"
     if path.is_dir():

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmdgdm.datasets.prepare.splits import CLASSES, PREPARED, SPLITS
+from mmdgdm.datasets.prepare.splits import PREPARED, SPLITS
 from mmdgdm.errors import DataError
+from mmdgdm.evaluation.stored.metadata import CLASSES
 from mmdgdm.utils.faults import PathLike
 
 #: What a config of a method adds to that of CAM: its bases and its lines.

@@ -24,10 +24,12 @@ from mmdgdm.evaluation.functional.names import (
     rule_of,
     split_name,
 )
-from mmdgdm.evaluation.stored.compare import Comparison
+from mmdgdm.evaluation.stored.compare import Comparison, Difference
 
 #: The scores that a localization result is known by, in the order shown.
 FIRST_METRICS = ("top1_cls", "gt_known", "top1_loc", "max_box_acc", "max_box_acc_v2")
+#: Endings of the lists that hold classes and their scores.
+_CLASS_LISTS = ("_classes", "_classwise")
 
 
 def _plain(value: Any) -> Any:
@@ -58,7 +60,7 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
     Scores stand under the names that people use, the best known first, each with its
     threshold and with what it is at the threshold that val chose. MaxBoxAcc is left out
     beside GT-known, whose number it repeats. A threshold that a rule chose for test has
-    a row of its own.
+    a row of its own. Scores of each class stand in a table below.
 
     Args:
         metrics: Values by name.
@@ -77,7 +79,11 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
     title = f"at {chosen.pop():g}" if len(chosen) == 1 else "at val's threshold"
     columns = {"": ("value", 2), THRESHOLD: ("threshold", 3), AT_VAL: (title, 2)}
     rows: dict[str, dict[str, Any]] = {}
-    for name in [n for n in metrics if n not in repeated_names(metrics)]:
+    by_class = _classwise(metrics)
+    left_out = repeated_names(metrics) | {
+        f"{name}{ending}" for name in by_class for ending in _CLASS_LISTS
+    }
+    for name in [n for n in metrics if n not in left_out]:
         prefix, kind, score = split_name(name)
         if rule_of(name) is not None:
             rows[name] = {THRESHOLD: metrics[name]}
@@ -97,7 +103,24 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
         rule = rule_of(name)
         ending = "" if rule is None else f", for test by {rule}"
         table.add_row(*map(Text, [human_name(name) + ending, *cells]))
-    return _table_text(table)
+    parts = [_table_text(table), *map(format_classes, by_class.values())]
+    return "\n\n".join(parts)
+
+
+def _classwise(metrics: Mapping[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
+    """What :func:`format_classes` takes, by the score that lists of metrics are of."""
+    labels, values = _CLASS_LISTS
+    scores = [n.removesuffix(values) for n in metrics if n.endswith(values)]
+    return {
+        score: {
+            place: {"name": str(name), score: value}
+            for place, (name, value) in enumerate(
+                zip(metrics[f"{score}{labels}"], metrics[f"{score}{values}"])
+            )
+        }
+        for score in scores
+        if f"{score}{labels}" in metrics
+    }
 
 
 def format_comparison(comparison: Comparison, *, with_classes: bool = False) -> str:
@@ -122,10 +145,9 @@ def format_comparison(comparison: Comparison, *, with_classes: bool = False) -> 
         for row in rows:
             if row.group == "class" and not with_classes:
                 continue
-            name = f"class {row.name}" if row.group == "class" else row.name
             values = (row.first_value, row.second_value)
             cells = [
-                f"{name} ({row.images})",
+                f"{_group_name(row, comparison)} ({row.images})",
                 human_name(row.score),
                 *(f"{value:.2f}" for value in values),
                 f"{row.difference:+.2f}",
@@ -141,6 +163,45 @@ def format_comparison(comparison: Comparison, *, with_classes: bool = False) -> 
         names = ", ".join(map(human_name, comparison.left_out))
         parts.append(f"Left out, since not all results know it: {names}.")
     return "\n".join(parts)
+
+
+def _group_name(row: Difference, comparison: Comparison) -> str:
+    is_label = row.group == "class" and not comparison.classes
+    return f"label {row.name}" if is_label else row.name
+
+
+def format_classes(by_class: Mapping[Any, Mapping[str, Any]]) -> str:
+    """A Markdown table of the scores of each class, in the order given.
+
+    Args:
+        by_class: Scores by label, with ``images``, their number, and ``name``, that of
+            the class, where these are known.
+
+    Returns:
+        The lines of the table: the scores that people know best, at the threshold that
+        val chose where there is one.
+
+    Example:
+        >>> print(format_classes({3: {"name": "jay", "images": 9, "gt_known": 50.0}}))
+        | class | images | GT-known |
+        |-------|--------|----------|
+        | jay   |      9 |    50.00 |
+    """
+    known = dict.fromkeys(name for scores in by_class.values() for name in scores)
+    names = [n for n in known if split_name(n).score in FIRST_METRICS]
+    at_val = {name.replace(AT_VAL, "") for name in names if AT_VAL in name}
+    names = [n for n in names if n not in at_val | repeated_names(known)]
+    names.sort(key=lambda name: FIRST_METRICS.index(split_name(name).score))
+    titles = {"images": "images"} if "images" in known else {}
+    titles.update({name: human_name(name) for name in names})
+    table = Table(box=box.MARKDOWN)
+    table.add_column("class", no_wrap=True)
+    for title in titles.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    for label, scores in by_class.items():
+        cells = [_cell(scores.get(name), 2) for name in titles]
+        table.add_row(*map(Text, [scores.get("name", f"label {label}"), *cells]))
+    return _table_text(table)
 
 
 def _table_text(table: Table) -> str:

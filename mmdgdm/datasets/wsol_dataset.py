@@ -13,9 +13,12 @@ from mmpretrain.datasets import BaseDataset
 
 from mmdgdm.datasets.transforms import check_pipeline
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
+from mmdgdm.evaluation.stored.metadata import (
+    SplitMetadata,
+    read_class_names,
+    read_split,
+)
 from mmdgdm.registry import DATASETS
-from mmdgdm.utils.faults import read_lines
 
 
 class BaseWSOLDataset(BaseDataset):
@@ -232,7 +235,7 @@ class WSOLDataset(BaseWSOLDataset):
         root = os.path.expanduser(data_root)
         names = {}
         if class_file:
-            names = {"classes": _read_class_names(os.path.join(root, class_file))}
+            names = {"classes": read_class_names(os.path.join(root, class_file))}
         super().__init__(
             data_root=root,
             ann_file=ann_file,
@@ -244,18 +247,3 @@ class WSOLDataset(BaseWSOLDataset):
         """Read the split's text files into one data info per image."""
         split = read_split(self.ann_file, self.num_classes, with_boxes=self.with_boxes)
         return self.make_infos(split, self.mask_root)
-
-
-def _read_class_names(path: str) -> tuple[str, ...]:
-    names = []
-    for number, line in read_lines(path):
-        _, _, name = line.strip().partition(" ")
-        if not name.strip():
-            raise DataError(
-                f"{path}, line {number}: Expected '<id> <class name>', but got "
-                f"{line!r}."
-            )
-        names.append(name.strip())
-    if not names:
-        raise DataError(f"{path}: names no class.")
-    return tuple(names)

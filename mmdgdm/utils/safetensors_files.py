@@ -13,7 +13,7 @@ ENDING = ".safetensors"
 #: Under which name what a checkpoint says of itself stands in the file.
 _META = "mmdgdm"
 #: What is kept of it: names of classes, and thresholds that validation chose.
-_KEPT = ("dataset_meta", "wsol_thresholds")
+KEPT = ("dataset_meta", "wsol_thresholds")
 
 
 def read_safetensors(path: Union[str, Path], map_location: Any = "cpu") -> dict:
@@ -62,7 +62,7 @@ def write_safetensors(path: Union[str, Path], checkpoint: Mapping[str, Any]) -> 
                 f"{type(value).__name__}."
             )
     meta = (checkpoint.get("meta") if weights is not checkpoint else None) or {}
-    kept = {name: meta[name] for name in _KEPT if name in meta}
+    kept = {name: meta[name] for name in KEPT if name in meta}
     # Copies, since tensors that share memory are refused.
     tensors = {name: t.detach().contiguous().clone() for name, t in weights.items()}
     Path(path).parent.mkdir(parents=True, exist_ok=True)

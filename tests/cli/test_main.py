@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 from mmengine.config import Config
 
-from mmdgdm.cli.main import find_commands, main
+from mmdgdm.cli.main import complete_words, find_commands, main
 from mmdgdm.engine.setup.config_check import load_config
 from mmdgdm.named_configs import list_configs
 
@@ -39,6 +40,7 @@ def test_every_script_of_tools_is_a_command_and_described(repo_root, capsys):
     [
         (["train", "--help"], "usage: mmdgdm train "),
         (["convert", "efficientnet_lite", "-h"], "usage: mmdgdm convert efficientnet_"),
+        (["convert", "to_mmpretrain", "-h"], "usage: mmdgdm convert to_mmpretrain "),
     ],
 )
 def test_arguments_are_the_tools_own(argv, usage, capsys):
@@ -46,6 +48,16 @@ def test_arguments_are_the_tools_own(argv, usage, capsys):
         main(argv)
     assert done.value.code == 0
     assert capsys.readouterr().out.startswith(usage)
+
+
+def test_the_shell_completes_names_of_configs_and_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "camera.py").touch()
+    (tmp_path / "cam_photos").mkdir()
+    found = complete_words("cam", Namespace(command="train"))
+    assert {"camera.py", "cam_photos/", NAME, LITE} <= set(found)
+    assert all(word.startswith("cam") for word in found)
+    assert complete_words("cam_r", Namespace(command="eval")) == []
 
 
 def test_an_unknown_command_names_the_known_ones(capsys):

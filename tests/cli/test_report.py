@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdgdm.cli.report import format_metrics, save_metrics
+from mmdgdm.cli.report import format_classes, format_metrics, save_metrics
 from mmdgdm.errors import ConfigError
 
 
@@ -86,6 +86,28 @@ def test_table_is_never_cut_and_stays_plain(monkeypatch):
 )
 def test_values_of_other_types_are_shown(value, text):
     assert format_metrics({"m": value}).splitlines()[-1].split("|")[2].strip() == text
+
+
+def test_classes_stand_by_name_in_a_table_of_their_own():
+    names = {"wsol/gt_known_classes": ["jay", "owl"]}
+    lists = {**names, "wsol/gt_known_classwise": [50.0, 100.0]}
+    said = format_metrics({"wsol/gt_known": 75.0, **lists})
+    assert said.split("\n\n")[0].count("\n") == 2
+    assert said.split("\n\n")[1].splitlines() == [
+        "| class | GT-known |",
+        "|-------|----------|",
+        "| jay   |    50.00 |",
+        "| owl   |   100.00 |",
+    ]
+
+
+def test_scores_of_classes_are_those_at_the_threshold_of_val():
+    scores = {"images": 2, "gt_known": 50.0, "max_box_acc": 50.0, "top1_cls": 0.0}
+    at_val = {"val_threshold/gt_known": 25.0, "val_threshold/max_box_acc": 25.0}
+    assert format_classes({7: {**scores, **at_val}}).splitlines()[::2] == [
+        "| class   | images | Top-1 Cls | GT-known |",
+        "| label 7 |      2 |      0.00 |    25.00 |",
+    ]
 
 
 def test_empty_metrics_are_an_empty_table():

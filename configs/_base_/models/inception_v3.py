@@ -1,7 +1,7 @@
 # InceptionV3 with ImageNet weights up to Mixed_6e (the two added convolutions start
 # untrained); its last map is 14 x 14 for 224 x 224 images.
 # torchvision's own weights serve as well, as a local file:
-#   python tools/model_converters/torchvision_weights.py inception_v3 SRC \
+#   python tools/convert.py torchvision inception_v3 SRC \
 #       pretrained/inception_v3.pth
 # They want images scaled to [-1, 1]: mean and std of 127.5 for every channel.
 model = dict(

@@ -1,6 +1,6 @@
 # MobileNetV2 with ImageNet weights; its last map is 14 x 14 for 224 x 224 images.
 # torchvision's own weights serve as well, as a local file:
-#   python tools/model_converters/torchvision_weights.py mobilenet_v2 SRC \
+#   python tools/convert.py torchvision mobilenet_v2 SRC \
 #       pretrained/mobilenet_v2.pth
 model = dict(
     type="mmdgdm.WSOLClassifier",

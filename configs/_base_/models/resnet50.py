@@ -1,6 +1,6 @@
 # ResNet-50 with ImageNet weights; its last map is 14 x 14 for 224 x 224 images.
 # torchvision's own weights serve as well, as a local file:
-#   python tools/model_converters/torchvision_weights.py resnet50 SRC \
+#   python tools/convert.py torchvision resnet50 SRC \
 #       pretrained/resnet50.pth
 model = dict(
     type="mmdgdm.WSOLClassifier",

@@ -1,7 +1,7 @@
 # VGG16-GAP with ImageNet weights up to conv5_3 (the added convolution starts
 # untrained); its last map is 14 x 14 for 224 x 224 images.
 # torchvision's own weights serve as well, as a local file:
-#   python tools/model_converters/torchvision_weights.py vgg16 SRC \
+#   python tools/convert.py torchvision vgg16 SRC \
 #       pretrained/vgg16.pth
 model = dict(
     type="mmdgdm.WSOLClassifier",

@@ -135,9 +135,26 @@ def _load_named(
     name = str(model)
     if name in _LITE:
         return _load_lite(_LITE[name], weights)
+    cfg, own_weights = find_model_config(name)
+    return _load_config(cfg, weights or own_weights, name=name)
+
+
+def find_model_config(name: str) -> tuple[Config, Optional[str]]:
+    """Find the config of a model.
+
+    Args:
+        name: A config file, the name of a config of this package, or of a model of
+            mmpretrain.
+
+    Returns:
+        The config, and where mmpretrain has weights for it, if it does.
+
+    Raises:
+        ConfigError: If there is none; guesses what was meant.
+    """
     path = find_config(name)
     if path.suffix in CONFIG_ENDINGS:
-        return _load_config(load_config(path), weights, name=name)
+        return load_config(path), None
     known = set(list_mmpretrain())
     if name.lower() not in known:
         ours = {*_LITE, *(p.stem for p in list_configs())}
@@ -147,7 +164,7 @@ def _load_named(
             + did_you_mean(name, sorted(ours | known))
         )
     info = ModelHub.get(name)
-    return _load_config(info.config, weights or info.weights, name=name)
+    return info.config, info.weights
 
 
 def _load_module(

@@ -10,13 +10,16 @@ from pathlib import Path
 from mmdgdm.datasets.prepare.archives import new_folder
 from mmdgdm.datasets.prepare.report import Report, first_names
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.stored.metadata import SplitMetadata, write_split
+from mmdgdm.evaluation.stored.metadata import (
+    CLASSES,
+    SplitMetadata,
+    write_class_names,
+    write_split,
+)
 from mmdgdm.utils.argument_checks import check_share
 from mmdgdm.utils.faults import PathLike
 
 SPLITS = ("train", "val", "test")
-#: Names of the classes, a line `<label> <name>` each.
-CLASSES = "classes.txt"
 #: What the prepared folder was made from, for the one who writes a config for it.
 PREPARED = "prepared.json"
 
@@ -133,7 +136,6 @@ def write_splits(
         report.notes.append(f"nothing was written to {target}: mend the problems first")
         return
     facts = dict(images=str(source), classes=list(names), boxes=bool(whole.boxes))
-    lines = "".join(f"{label} {name}\n" for label, name in enumerate(names))
     with new_folder(target) as folder:
         for split, part in parts.items():
             write_split(
@@ -142,7 +144,7 @@ def write_splits(
                 image_sizes=whole.image_sizes,
                 boxes={} if split == "train" else whole.boxes,
             )
-        (folder / CLASSES).write_text(lines, encoding="utf-8")
+        write_class_names(folder / CLASSES, names)
         text = json.dumps(facts, indent=2, ensure_ascii=False)
         (folder / PREPARED).write_text(f"{text}\n", encoding="utf-8")
 

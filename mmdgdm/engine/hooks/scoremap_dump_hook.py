@@ -14,7 +14,12 @@ from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.cam_target import GROUND_TRUTH
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
 from mmdgdm.evaluation.stored.class_scores import write_class_scores
-from mmdgdm.evaluation.stored.metadata import check_image_ids, write_split
+from mmdgdm.evaluation.stored.metadata import (
+    CLASSES,
+    check_image_ids,
+    write_class_names,
+    write_split,
+)
 from mmdgdm.evaluation.stored.scoremap_files import scoremap_path, write_scoremap
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.argument_checks import check_output_folder
@@ -34,7 +39,8 @@ class ScoremapDumpHook(Hook):
     the metrics' ``cam_target`` names, at 224 x 224, in float64 and [0, 1] (about 0.4
     MB), exactly as it was evaluated. Beside the maps
     stand ``scores.npz`` with the class scores and, for data sets with boxes,
-    ``metadata`` with the split in the benchmark's text form. So
+    ``metadata`` with the split in the benchmark's text form and the names of the
+    classes, where the data set tells them. So
 
         python tools/eval_scoremaps.py DIR DIR/metadata --scores DIR/scores.npz
 
@@ -80,8 +86,7 @@ class ScoremapDumpHook(Hook):
 
     def _check_names(self, runner: Runner) -> None:
         """Refuse image ids that cannot be file names or entries of metadata."""
-        loader = getattr(runner, "test_dataloader", None)
-        dataset: Any = getattr(loader, "dataset", None)
+        dataset = _test_set(runner)
         if hasattr(dataset, "get_data_info"):
             infos = map(dataset.get_data_info, range(len(dataset)))
             image_ids = [info["image_id"] for info in infos]
@@ -142,4 +147,12 @@ class ScoremapDumpHook(Hook):
                 image_sizes={k: fact["image_size"] for k, fact in facts.items()},
                 boxes={k: fact["boxes"] for k, fact in facts.items()},
             )
+            names = getattr(_test_set(runner), "metainfo", {}).get("classes") or ()
+            (self.out_dir / "metadata" / CLASSES).unlink(missing_ok=True)
+            if names:
+                write_class_names(self.out_dir / "metadata" / CLASSES, names)
         runner.logger.info(f"Wrote {len(facts)} score maps to {self.out_dir}.")
+
+
+def _test_set(runner: Runner) -> Any:
+    return getattr(getattr(runner, "test_dataloader", None), "dataset", None)

@@ -158,8 +158,13 @@ class RecordMetric(BaseMetric):
         records = [record for _, record in results]
         if self.record_file is not None:
             names = [name for name, _ in results]
-            write_records(self.record_file, names, records=records)
+            classes = self.class_names()
+            write_records(self.record_file, names, records=records, classes=classes)
         return self.score(records)
+
+    def class_names(self) -> list[str]:
+        """Names of the classes by label; none if the data set tells none."""
+        return [str(name) for name in (self.dataset_meta or {}).get("classes") or ()]
 
     def _name_and_record(self, sample: dict) -> tuple[Optional[str], bytes]:
         name = sample.get("image_id", sample.get("img_path"))

@@ -65,7 +65,8 @@ class WSOLMetric(RecordMetric):
         topk: The values of K. Those beyond the number of classes are left out, with a
             warning. With none, samples need no ``pred_score``.
         classwise: Whether to report GT-known of each class too, as the lists
-            ``gt_known_classes`` and ``gt_known_classwise``.
+            ``gt_known_classes``, their names, or labels if the data set tells none,
+            and ``gt_known_classwise``.
         calibration: The rule that chooses the threshold for test on val, and by which
             a test takes it from the checkpoint: ``"median"`` or ``"argmax"``
             (:mod:`mmdgdm.evaluation.functional.calibration`). A checkpoint without the
@@ -166,7 +167,9 @@ class WSOLMetric(RecordMetric):
         metrics: dict[str, Any] = dict(summary.metrics)
         if self.classwise:
             by_class = summary.by_class
-            metrics["gt_known_classes"] = list(by_class)
+            names = self.class_names()
+            classes = [names[label] if names else label for label in by_class]
+            metrics["gt_known_classes"] = classes
             metrics["gt_known_classwise"] = [
                 scores["gt_known"] for scores in by_class.values()
             ]

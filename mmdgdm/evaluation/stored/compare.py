@@ -23,7 +23,11 @@ from mmdgdm.evaluation.functional.names import (
 )
 from mmdgdm.evaluation.functional.records import BoxTable, read_box_records
 from mmdgdm.evaluation.functional.summary import class_groups, size_groups
-from mmdgdm.evaluation.stored.record_files import read_records, record_path
+from mmdgdm.evaluation.stored.record_files import (
+    read_record_classes,
+    read_records,
+    record_path,
+)
 from mmdgdm.utils.argument_checks import check_positive_int
 from mmdgdm.utils.faults import PathLike
 
@@ -42,8 +46,8 @@ class Difference:
         first: File of the first result.
         second: File of the other one.
         group: ``"all"``, ``"size"`` or ``"class"``.
-        name: Of a size ``"small"``, ``"medium"`` or ``"large"``, of a class its label;
-            ``"all"`` for all.
+        name: Of a size ``"small"``, ``"medium"`` or ``"large"``, of a class its
+            name, or its label if no result tells names; ``"all"`` for all.
         images: Their number.
         score: Name of the score.
         first_value: In percent.
@@ -76,12 +80,14 @@ class Comparison:
         thresholds: The threshold of GT-known of each result, by file.
         differences: Of all scores and groups.
         left_out: Scores that not all results know.
+        classes: Names of the classes by label; none if no result tells them.
     """
 
     at_val: bool
     thresholds: dict[str, float]
     differences: list[Difference]
     left_out: list[str]
+    classes: tuple[str, ...]
 
 
 class _Result(NamedTuple):
@@ -90,6 +96,7 @@ class _Result(NamedTuple):
     path: str
     metrics: dict[str, float]
     records: dict[str, bytes]
+    classes: tuple[str, ...]
 
 
 class _Scored(NamedTuple):
@@ -135,18 +142,25 @@ def compare_results(
     image_ids = list(results[0].records)
     scored = [_score(result, image_ids, at_val=at_val) for result in results]
     known = [name for name in scored[0].scores if all(name in s.scores for s in scored)]
+    classes = next((result.classes for result in results if result.classes), ())
     every = dict.fromkeys(name for one in scored for name in one.scores)
     differences = []
     for other in scored[1:]:
         _check_same_objects(scored[0], other, image_ids)
         differences += _differences(
-            scored[0], other, names=known, num_resamples=num_resamples, seed=seed
+            scored[0],
+            other,
+            names=known,
+            classes=classes,
+            num_resamples=num_resamples,
+            seed=seed,
         )
     return Comparison(
         at_val=at_val,
         thresholds={one.path: one.threshold for one in scored},
         differences=differences,
         left_out=[name for name in every if name not in known],
+        classes=classes,
     )
 
 
@@ -189,7 +203,9 @@ def _read_result(path: PathLike) -> _Result:
             "such file: `tools/test.py --out` and `tools/eval_scoremaps.py --json` "
             "write both."
         )
-    return _Result(str(path), _own_metrics(numbers, path), read_records(records))
+    own = _own_metrics(numbers, path)
+    classes = read_record_classes(records)
+    return _Result(str(path), own, read_records(records), classes)
 
 
 def _own_metrics(metrics: Mapping[str, float], path: PathLike) -> dict[str, float]:
@@ -286,6 +302,7 @@ def _differences(
     other: _Scored,
     *,
     names: Sequence[str],
+    classes: Sequence[str],
     num_resamples: int,
     seed: int,
 ) -> list[Difference]:
@@ -296,7 +313,7 @@ def _differences(
     groups: list[tuple[str, str, Any]] = [("all", "all", np.arange(len(ours)))]
     groups += [("size", *group) for group in size_groups(first.table).items()]
     groups += [
-        ("class", str(label), places)
+        ("class", classes[label] if classes else str(label), places)
         for label, places in class_groups(first.table).items()
     ]
     rows = []

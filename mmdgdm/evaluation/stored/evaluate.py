@@ -46,7 +46,13 @@ from mmdgdm.evaluation.functional.summary import (
     summarize_boxes,
 )
 from mmdgdm.evaluation.stored.class_scores import read_class_scores
-from mmdgdm.evaluation.stored.metadata import SplitMetadata, read_split
+from mmdgdm.evaluation.stored.metadata import (
+    CLASSES,
+    SplitMetadata,
+    find_class_names,
+    read_class_names,
+    read_split,
+)
 from mmdgdm.evaluation.stored.record_files import write_records
 from mmdgdm.evaluation.stored.scoremap_files import find_scoremaps, read_scoremap
 from mmdgdm.evaluation.stored.thresholds import (
@@ -116,6 +122,7 @@ def evaluate_scoremaps(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
     record_file: Optional[PathLike] = None,
+    class_file: Optional[PathLike] = None,
 ) -> dict[str, Any]:
     """Score stored maps against the metadata of a split.
 
@@ -146,9 +153,13 @@ def evaluate_scoremaps(
         progress: Called with the number of images done and of all images.
         record_file: A ``.npz`` file for the records of the images
             (:mod:`mmdgdm.evaluation.stored.record_files`).
+        class_file: The names of the classes
+            (:func:`mmdgdm.evaluation.stored.metadata.read_class_names`); otherwise
+            those of a ``classes.txt`` in the metadata's folder or the one above.
 
     Returns:
-        ``metrics`` and ``curves`` by name, for boxes ``by_class`` and ``by_size``, and
+        ``metrics`` and ``curves`` by name, for boxes ``by_class``, with the ``name`` of
+        each where it is known, and ``by_size``, and
         ``evaluated``: counts, settings, missing images, versions. Of the baseline
         ``"center"``, there are ``sides`` of its box by the name of each threshold.
 
@@ -158,20 +169,21 @@ def evaluate_scoremaps(
     """
     _check_arguments(settings, workers, scoremap_root, baseline)
     split = read_split(metadata)
-    settings = _calibrated(settings, threshold, with_masks=split.masks is not None)
+    classes = _class_names(split, metadata, class_file)
+    with_masks = split.masks is not None
+    settings = _calibrated(settings, threshold, with_masks=with_masks)
     _check_mask_root(split, metadata, mask_root)
-    jobs, missing = _make_jobs(
-        split, scoremap_root, scores, settings.topk, allow_missing
-    )
+    topk = settings.topk
+    jobs, missing = _make_jobs(split, scoremap_root, scores, topk, allow_missing)
     root = None if mask_root is None else Path(mask_root)
     work = partial(_evaluate_chunk, settings, root, baseline)
     records, num_resized = _collect(_run(work, jobs, workers), progress, len(jobs))
+    ids = [job.image_id for job in jobs]
     if record_file is not None:
-        write_records(record_file, [job.image_id for job in jobs], records=records)
+        write_records(record_file, ids, records=records, classes=classes)
     ranks = [job.rank for job in jobs]
-    result, num_constant = _result(
-        records, settings, ranks, with_masks=split.masks is not None
-    )
+    result, num_constant = _result(records, settings, ranks, with_masks=with_masks)
+    _add_names(result.get("by_class", {}), classes)
     result["evaluated"] = {
         "images": len(jobs),
         "classes": len({job.label for job in jobs}),
@@ -186,9 +198,33 @@ def evaluate_scoremaps(
         **asdict(settings),
         "versions": _versions(),
     }
-    if baseline == "center" and split.masks is None:
+    if baseline == "center" and not with_masks:
         result["evaluated"]["sides"] = _sides(result["metrics"])
     return result
+
+
+def _class_names(
+    split: SplitMetadata, metadata: PathLike, class_file: Optional[PathLike]
+) -> tuple[str, ...]:
+    """The names of at least the classes that occur, or none."""
+    classes = (
+        find_class_names(metadata)
+        if class_file is None
+        else read_class_names(class_file)
+    )
+    highest = max(split.labels.values())
+    if classes and highest >= len(classes):
+        where = class_file or f"the {CLASSES} of {metadata}"
+        raise DataError(
+            f"Expected {where} to name all classes of {metadata}, but it names "
+            f"{len(classes)}, and there is label {highest}."
+        )
+    return classes
+
+
+def _add_names(by_class: dict[int, Any], classes: Sequence[str]) -> None:
+    for label, scores in by_class.items() if classes else ():
+        scores["name"] = classes[label]
 
 
 def _collect(

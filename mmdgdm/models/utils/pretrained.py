@@ -52,7 +52,7 @@ def _check_file(module: BaseModule, path: str, *, prefix: str | None) -> None:
     else:
         remedy = (
             f"its names are such as {next(iter(weights), 'none')!r}: convert the file "
-            "with the tool of its origin in tools/model_converters, or take another"
+            "by tools/convert.py, by its origin, or take another"
         )
     raise CheckpointError(
         f"Checkpoint {path} holds no weights of {type(module).__name__} {where}; "

@@ -15,7 +15,7 @@ from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.scoremaps import normalize_scoremap
 from mmdgdm.evaluation.stored.class_scores import read_class_scores
 from mmdgdm.evaluation.stored.evaluate import evaluate_scoremaps
-from mmdgdm.evaluation.stored.metadata import read_split
+from mmdgdm.evaluation.stored.metadata import find_class_names, read_split
 
 RUNNER = SimpleNamespace(logger=logging.getLogger("dump"))
 
@@ -99,6 +99,19 @@ def test_no_file_outside_the_folder(tmp_path, image_id):
     with pytest.raises(DataError, match="below the root"):
         dump(tmp_path / "maps", make_sample(image_id))
     assert list(tmp_path.glob("out*")) == []
+
+
+def test_names_of_classes_stand_beside_the_metadata(tmp_path):
+    dataset = SimpleNamespace(metainfo=dict(classes=("jay", "owl")))
+    runner = SimpleNamespace(
+        logger=RUNNER.logger, test_dataloader=SimpleNamespace(dataset=dataset)
+    )
+    for one, wanted in ((runner, ("jay", "owl")), (RUNNER, ())):
+        hook = ScoremapDumpHook(tmp_path)
+        hook.before_test_epoch(one)
+        hook.after_test_iter(one, 0, None, [make_sample()])
+        hook.after_test_epoch(one)
+        assert find_class_names(tmp_path / "metadata") == wanted
 
 
 def runner_with(*targets):

@@ -64,8 +64,9 @@ def sample(
     return out
 
 
-def evaluate(samples, metric=None, **arguments):
+def evaluate(samples, metric=None, meta=None, **arguments):
     evaluator = Evaluator(metric or dict(type="mmdgdm.WSOLMetric", **arguments))
+    evaluator.dataset_meta = meta
     for start in range(0, len(samples), 2):
         evaluator.process(data_samples=samples[start : start + 2], data_batch=None)
     return evaluator.evaluate(len(samples))
@@ -158,6 +159,9 @@ def test_scores_of_each_class():
     scores = evaluate(samples, classwise=True)
     assert scores["wsol/gt_known_classes"] == [2, 4]
     assert scores["wsol/gt_known_classwise"] == [0.0, 100.0]
+    names = dict(classes=("a", "b", "jay", "c", "owl"))
+    scores = evaluate(samples, classwise=True, meta=names)
+    assert scores["wsol/gt_known_classes"] == ["jay", "owl"]
 
 
 def test_a_fixed_threshold_need_not_be_among_the_curve_s():

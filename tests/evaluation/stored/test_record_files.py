@@ -8,6 +8,7 @@ import pytest
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.records import make_box_record, read_box_records
 from mmdgdm.evaluation.stored.record_files import (
+    read_record_classes,
     read_records,
     record_path,
     write_records,
@@ -26,6 +27,13 @@ def test_records_come_back(tmp_path):
     found = read_records(path)
     assert found == dict(zip(names, records(3)))
     assert read_box_records(list(found.values())).labels.tolist() == [0, 1, 2]
+
+
+def test_names_of_classes_come_back(tmp_path):
+    for classes in ((), ("jay", "Ölvogel")):
+        write_records(tmp_path / "a.npz", ["a"], records=records(1), classes=classes)
+        assert read_record_classes(tmp_path / "a.npz") == classes
+        assert list(read_records(tmp_path / "a.npz")) == ["a"]
 
 
 def test_path_beside_the_result(tmp_path):
