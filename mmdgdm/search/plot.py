@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.visualization import matplotlib as plots
 
@@ -49,6 +49,11 @@ def _save(search: Search, plot: Callable[..., Any], name: str, **options: Any) -
         if name == "slices":
             for axes in panels:
                 _make_room(axes)
+        elif name == "history":
+            # Optuna puts the legend beside the panel, and squeezes that.
+            panels[0].legend(loc="best", fontsize="small")
+        else:
+            panels[0].get_legend().remove()  # one kind of bars needs none
         figure.savefig(search.work_dir / f"{name}.png", dpi=120, bbox_inches="tight")
         plt.close(figure)
 
@@ -57,7 +62,10 @@ def _make_room(axes: Axes) -> None:
     """Break the key into lines, and turn the ticks, so that none collide."""
     axes.set_xlabel(axes.get_xlabel().replace(".", ".\n"), fontsize="small")
     axes.tick_params(axis="x", rotation=90, labelsize="small")
+    shown = [np.asarray(dots.get_offsets())[:, 0] for dots in axes.collections]
     if axes.get_xscale() == "log":
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
+    elif np.equal(np.mod(np.concatenate(shown), 1), 0).all():
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
