@@ -16,7 +16,7 @@ import numpy as np
 from methods_table import Runs, cell, gain_cell
 from numpy.typing import NDArray
 
-from mmdgdm.evaluation.functional.comparison import bootstrap_interval, image_scores
+from mmdgdm.comparison.paired import bootstrap_interval, image_scores
 from mmdgdm.evaluation.functional.max_box_acc import IOU_THRESHOLDS
 from mmdgdm.evaluation.functional.records import read_box_records
 from mmdgdm.evaluation.stored.record_files import read_records, record_path

@@ -16,7 +16,7 @@ from typing import Optional
 
 from mmdgdm.cli.commands import run_command
 from mmdgdm.cli.report import format_comparison
-from mmdgdm.evaluation.stored.compare import (
+from mmdgdm.comparison.results import (
     NUM_RESAMPLES,
     compare_results,
     write_differences,

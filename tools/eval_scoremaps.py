@@ -164,11 +164,12 @@ def describe_sides(sides: Mapping[str, float]) -> str:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate as the command line says."""
-    # Here, so that the processes that work on the maps need not load matplotlib.
-    from mmdgdm.visualization import plots
-
     check_output_file("--json", args.json, endings=["json"])
-    check_output_file("--plot", args.plot, endings=plots.PLOT_ENDINGS)
+    if args.plot is not None:
+        # Here, since it takes a second to load matplotlib.
+        from mmdgdm.visualization import plots
+
+        check_output_file("--plot", args.plot, endings=plots.PLOT_ENDINGS)
     if min(args.iou) < 1:
         raise ConfigError(
             f"Expected `--iou` in percent, such as 50, but got {args.iou}."

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from mmdgdm.evaluation.stored.compare import compare_results
+from mmdgdm.comparison.results import compare_results
 from mmdgdm.evaluation.stored.evaluate import evaluate_scoremaps
 
 _MODULES = {

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmdgdm.comparison.results import Comparison, Difference
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.names import (
     AT_VAL,
@@ -24,7 +25,6 @@ from mmdgdm.evaluation.functional.names import (
     rule_of,
     split_name,
 )
-from mmdgdm.evaluation.stored.compare import Comparison, Difference
 
 #: The scores that a localization result is known by, in the order shown.
 FIRST_METRICS = ("top1_cls", "gt_known", "top1_loc", "max_box_acc", "max_box_acc_v2")

@@ -11,8 +11,8 @@ import sys
 import numpy as np
 import pytest
 
+from mmdgdm.comparison.results import compare_results
 from mmdgdm.evaluation.stored.class_scores import write_class_scores
-from mmdgdm.evaluation.stored.compare import compare_results
 from mmdgdm.evaluation.stored.evaluate import EvaluationSettings, evaluate_scoremaps
 from mmdgdm.evaluation.stored.metadata import write_split
 from mmdgdm.evaluation.stored.record_files import record_path

@@ -30,14 +30,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.functional.scoremaps import threshold_levels
+from mmdgdm.evaluation.functional.level_ranks import NUM_LEVELS
+from mmdgdm.evaluation.functional.max_box_acc import threshold_sums
 
 ARGMAX, MEDIAN = "argmax", "median"
 #: The rules; the first is the default.
 RULES = (MEDIAN, ARGMAX)
 DEFAULT_RULE = MEDIAN
-#: Images whose packed hits are unpacked at a time.
-_CHUNK = 1024
 
 
 class OverlapSums(NamedTuple):
@@ -92,16 +91,13 @@ def overlap_sums(
         >>> sums.first.tolist(), sums.second.tolist()
         ([3, 4, 1], [9, 10, 1])
     """
-    tops, cuts = np.asarray(maxima), np.asarray(thresholds, dtype=np.float64)
-    sums = np.zeros((2, len(cuts)), dtype=np.int64)
-    for start in range(0, len(tops), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        reached = np.unpackbits(bits[part], axis=2).sum(axis=1, dtype=np.int64)
-        for maximum in np.unique(tops[part]):
-            of_group = reached[tops[part] == maximum]
-            per_level = np.stack([of_group.sum(axis=0), (of_group**2).sum(axis=0)])
-            sums += per_level[:, threshold_levels(cuts, int(maximum))]
-    return OverlapSums(sums[0], sums[1])
+    reached = np.zeros((len(bits), NUM_LEVELS), dtype=np.int32)
+    for of_overlap in np.moveaxis(bits, 1, 0):  # all at once would take more memory
+        reached += np.unpackbits(of_overlap, axis=1)
+    return OverlapSums(
+        threshold_sums(maxima, reached, thresholds=thresholds),
+        threshold_sums(maxima, reached**2, thresholds=thresholds),
+    )
 
 
 def plausible_median(

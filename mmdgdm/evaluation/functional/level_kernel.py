@@ -20,10 +20,9 @@ are cut to 15 bits, of which the upper 8 are the quantised value. Equal pixels a
 ordered row by row.
 
 A component's rank is looked up when its box grew; living components are counted by
-rank. One that lives alone is all that exceeds the level, so that the extents of the
-rows and columns tell its box. Which of several is the largest matters only where their
-ranks differ or its box is wanted. Then bounds decide, from the box and from the last
-area traced, or the border is traced.
+rank. Which of them is the largest matters only where their ranks differ or its box is
+wanted. Then bounds decide, from the box and from the last area traced, or the border is
+traced.
 """
 
 from __future__ import annotations
@@ -59,9 +58,8 @@ def _inlined(function: _Function) -> _Function:
 #: Bits of a pixel below those of its quantised value.
 _FINE_BITS = 7
 _FINE = (1 << _FINE_BITS) - 1
-# Kinds of pixels. Of the events of a level, extrema come first.
+# Kinds of pixels.
 _NOTHING, _EXTREMUM, _SADDLE, _EXTENDS = range(4)
-_PARTS = 2
 
 # A component is a row of numbers in `nodes`: its parent, or itself; its place in
 # `alive`; its box, both ends included; a pixel of the uppermost row; twice the area of
@@ -75,37 +73,18 @@ _BORN, _LIVING, _OF_RANK = 0, 1, 2
 
 @_compiled
 def _frame(scaled, scale):
-    """The pixels of a map in a frame of -1, and the highest of each row and column.
+    """The pixels of a map in a frame of -1.
 
     The product with ``scale`` is in [0, 255]; rounded down, it is the quantised value.
     """
     height, width = scaled.shape
     row = width + 2
     flat = np.full((row * (height + 2) + 7) // 8 * 8, -1, np.int16)  # whole words
-    rows, columns = np.zeros(height, np.int16), np.zeros(width, np.int16)
     for y in range(height):
         line = flat[(y + 1) * row + 1 : (y + 2) * row - 1]
-        top = np.int16(0)
         for x in range(width):
-            line[x] = value = np.int16(scaled[y, x] * scale * (_FINE + 1))
-            columns[x] = max(columns[x], value)
-            top = max(top, value)
-        rows[y] = top
-    return flat, rows, columns
-
-
-@_compiled
-def _extents(rows, columns):
-    """x0, y0, x1, y1 of what exceeds each level, (256, 4)."""
-    extents = np.zeros((NUM_LEVELS, 4), np.int64)
-    for side in range(4):
-        line, level = rows if side % 2 else columns, 0
-        for k in range(len(line)):
-            place = k if side < 2 else len(line) - 1 - k
-            while level < line[place] >> _FINE_BITS:
-                extents[level, side] = place
-                level += 1
-    return extents
+            line[x] = np.int16(scaled[y, x] * scale * (_FINE + 1))
+    return flat
 
 
 @_compiled
@@ -174,23 +153,17 @@ def _kinds(flat, width, height, peaks, pits):
             w, nw, n, ne = here[x - 1], above[x - 1], above[x], above[x + 1]
             is_level_x = min(max(w, max(nw, sw)), max(e, max(ne, se))) >= least
             is_level_y = min(max(n, max(nw, ne)), max(s, max(sw, se))) >= least
-            is_pit_x, is_pit_y = max(w, e) <= most, max(n, s) <= most
             # Whether they are higher, that is, come before it as v falls.
             he, hse, hs, hsw = e > p, se > p, s > p, sw > p
             hw, hnw, hn, hne = w >= p, nw >= p, n >= p, ne >= p
             is_peak = not (he | hse | hs | hsw | hw | hnw | hn | hne)
             is_pit = he & hs & hw & hn
             is_dull = (hn | hs | is_level_x) & (hw | he | is_level_y)
-            is_dull_hole = ((not hn) | (not hs) | is_pit_x) & (
-                (not hw) | (not he) | is_pit_y
-            )
+            is_hole_dull_x = (not hn) | (not hs) | (max(w, e) <= most)
+            is_hole_dull_y = (not hw) | (not he) | (max(n, s) <= most)
             # Several groups of higher ones have as many of lower ones between them.
-            hse, hsw, hnw, hne = (
-                hse | he & hs,
-                hsw | hs & hw,
-                hnw | hw & hn,
-                hne | hn & he,
-            )
+            hse, hsw = hse | he & hs, hsw | hs & hw
+            hnw, hne = hnw | hw & hn, hne | hn & he
             is_one, is_several = he & (not hne), False
             is_one, is_several = _begins(he, hse, is_one, is_several)
             is_one, is_several = _begins(hse, hs, is_one, is_several)
@@ -202,14 +175,14 @@ def _kinds(flat, width, height, peaks, pits):
             kind = nothing if is_dull else extends
             kind = saddle if is_several else kind
             hi[x] = extremum if is_peak else kind
-            kind = nothing if is_dull_hole else extends
+            kind = nothing if is_hole_dull_x & is_hole_dull_y else extends
             kind = saddle if is_several else kind
             lo[x] = extremum if is_pit else kind
 
 
 @_compiled
 def _order_events(flat, kinds, is_hole):
-    """Places of the events by value, extrema first, and where each part begins."""
+    """Places of the events by value, of each extrema first, and where each begins."""
     found, number = np.empty(len(flat) + 8, np.int32), 0
     words = kinds.view(np.uint64)  # eight pixels at a time: most are no events
     for k in range(len(words)):
@@ -218,19 +191,19 @@ def _order_events(flat, kinds, is_hole):
                 found[number] = place
                 number += kinds[place] != _NOTHING
     keys = np.empty(number, np.int32)
-    starts = np.zeros(_PARTS * NUM_LEVELS + 1, np.int32)
+    starts = np.zeros(2 * NUM_LEVELS + 1, np.int32)
     for k in range(number):
         value = flat[found[k]] >> _FINE_BITS
         turn = value if is_hole else NUM_LEVELS - 1 - value
-        keys[k] = _PARTS * turn + (kinds[found[k]] != _EXTREMUM)
+        keys[k] = 2 * turn + (kinds[found[k]] != _EXTREMUM)
         starts[keys[k] + 1] += 1
-    for key in range(_PARTS * NUM_LEVELS):
+    for key in range(2 * NUM_LEVELS):
         starts[key + 1] += starts[key]
     events, fill = np.empty(number, np.int32), starts.copy()
     for k in range(number):
         events[fill[keys[k]]] = found[k]
         fill[keys[k]] += 1
-    return events, starts
+    return events, starts[::2]
 
 
 @_inlined
@@ -344,19 +317,13 @@ def _bear(nodes, alive, counts, place, row):
     counts[_BORN] += 1
     born = counts[_BORN]
     node = nodes[born]
-    node[_PARENT], node[_TOP], node[_AREA], node[_RANK] = born, place, 0, 0
+    node[_PARENT], node[_TOP], node[_SPOT] = born, place, counts[_LIVING]
     node[_X0] = node[_X1] = place % row - 1
     node[_Y0] = node[_Y1] = place // row - 1
-    node[_SPOT] = counts[_LIVING]
     alive[counts[_LIVING]] = born
     counts[_LIVING] += 1
     counts[_OF_RANK] += 1
     return born
-
-
-@_inlined
-def _box_of(nodes, root):
-    return nodes[root, _X0], nodes[root, _Y0], nodes[root, _X1], nodes[root, _Y1]
 
 
 @_compiled
@@ -380,7 +347,8 @@ def _merge(nodes, alive, counts, root, gone):
 def _extend(nodes, root, place, row):
     """Add a pixel to a component's box; return whether it grew."""
     x, y = place % row - 1, place // row - 1
-    x0, y0, x1, y1 = _box_of(nodes, root)
+    x0, y0 = nodes[root, _X0], nodes[root, _Y0]
+    x1, y1 = nodes[root, _X1], nodes[root, _Y1]
     if x0 <= x <= x1 and y0 <= y <= y1:
         return False
     if y < y0:
@@ -427,21 +395,6 @@ def _join(place, is_hole, flat, offsets, steps, labels, nodes, alive, counts):
 
 
 @_compiled
-def _fit(nodes, root, extents, flat, row, limit):
-    """Let a component be all that exceeds a level; return whether its box grew."""
-    x0, y0, x1, y1 = _box_of(nodes, root)
-    if x0 == extents[0] and y0 == extents[1] and x1 == extents[2] and y1 == extents[3]:
-        return False
-    if extents[1] < y0:
-        place = (extents[1] + 1) * row + extents[0] + 1
-        while flat[place] <= limit:
-            place += 1
-        nodes[root, _TOP] = place
-    _copy(extents, nodes[root, _X0 : _Y1 + 1])
-    return True
-
-
-@_compiled
 def _copy(numbers, to):
     """Copy numbers; an assignment to a slice would compile for seconds."""
     for k in range(len(numbers)):
@@ -451,11 +404,7 @@ def _copy(numbers, to):
 @_compiled
 def _follow(events, is_hole, image, sides, labels, nodes, alive, counts, task):
     """Let components be born, meet and grow at the events of a level."""
-    (flat, _, offsets, limits), (kinds, steps), (targets, deltas, _) = (
-        image,
-        sides,
-        task,
-    )
+    (flat, offsets, limits), (kinds, steps), (targets, deltas, _) = image, sides, task
     row = offsets[2]
     for place in events:
         has_met = True
@@ -478,7 +427,7 @@ def _sweep(image, sides, is_hole, maximum, task, single, boxes):
     Of components, that of the largest contour goes to ``single``, and its box to
     ``boxes`` at the wanted levels.
     """
-    (flat, extents, offsets, limits), (targets, deltas, wanted) = image, task
+    (flat, offsets, _), (_, deltas, wanted) = image, task
     multi = np.zeros(NUM_LEVELS, np.int64)
     events, starts = _order_events(flat, sides[0], is_hole)
     labels = _no_labels(flat)
@@ -487,26 +436,17 @@ def _sweep(image, sides, is_hole, maximum, task, single, boxes):
     alive = np.empty(len(events), np.int64)
     for turn in range(maximum):
         level = turn if is_hole else maximum - turn - 1
-        limit = level << _FINE_BITS | _FINE
-        key = _PARTS * (turn if is_hole else NUM_LEVELS - 1 - maximum + turn)
-        first, second, end = starts[key], starts[key + 1], starts[key + 2]
-        if first < second:
-            born = events[first:second]
-            _follow(born, is_hole, image, sides, labels, nodes, alive, counts, task)
-        if counts[_LIVING] == 1 and not is_hole:
-            root = alive[0]
-            if _fit(nodes, root, extents[level], flat, offsets[2], limit):
-                _rank_again(nodes, counts, root, is_hole, limits, targets, deltas)
-        elif counts[_LIVING] and second < end:
-            others = events[second:end]
-            _follow(others, is_hole, image, sides, labels, nodes, alive, counts, task)
+        key = turn if is_hole else NUM_LEVELS - 1 - maximum + turn
+        if starts[key] < starts[key + 1]:
+            found = events[starts[key] : starts[key + 1]]
+            _follow(found, is_hole, image, sides, labels, nodes, alive, counts, task)
         best = len(deltas)
         while best > 0 and counts[_OF_RANK + best] == 0:
             best -= 1
         multi[level] = best
         is_open = counts[_OF_RANK + best] < counts[_LIVING] or wanted[level]
         if is_open and not is_hole:
-            living = alive[: counts[_LIVING]]
+            living, limit = alive[: counts[_LIVING]], level << _FINE_BITS | _FINE
             lead = _largest(flat, offsets, nodes, living, limit, wanted[level])
             best = nodes[lead, _RANK]
             _copy(nodes[lead, _X0 : _Y1 + 1], boxes[level])
@@ -518,7 +458,7 @@ def _sweep(image, sides, is_hole, maximum, task, single, boxes):
 def _rank_levels(scaled, scale, maximum, targets, deltas, wanted):
     """The ranks of the largest contour and of all, and the wanted boxes."""
     height, width = scaled.shape
-    flat, rows, columns = _frame(scaled, scale)
+    flat = _frame(scaled, scale)
     size, row = len(flat), width + 2
     up, down = np.zeros(size, np.int16), np.zeros(size, np.int16)
     peaks, pits = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
@@ -528,8 +468,7 @@ def _rank_levels(scaled, scale, maximum, targets, deltas, wanted):
     offsets[0], offsets[1], offsets[2], offsets[3] = 1, row + 1, row, row - 1
     for k in range(4):
         offsets[k + 4] = -offsets[k]
-    extents = _extents(rows, columns)
-    image = flat, extents, offsets, (width - 1, height - 1)
+    image = flat, offsets, (width - 1, height - 1)
     task = targets, deltas, wanted
     ranks = np.zeros((3, NUM_LEVELS), np.int64)
     boxes = np.zeros((NUM_LEVELS, 4), np.int64)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple, Optional, Protocol
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,19 +46,8 @@ class LevelRanks(NamedTuple):
     boxes: NDArray[np.int64]
 
 
-class Ranker(Protocol):
-    """A way to rank the levels of a map: :func:`rank_levels` says what is what."""
-
-    def __call__(
-        self,
-        quantized: NDArray[np.uint8],
-        targets: NDArray[np.int64],
-        *,
-        deltas: NDArray[np.float64],
-        box_levels: NDArray[np.int64],
-        scores: Optional[NDArray[np.float64]] = None,
-    ) -> LevelRanks:
-        """Rank the boxes of a map."""
+#: A way to rank the levels of a map: :func:`rank_levels` says what is what.
+Ranker = Callable[..., LevelRanks]
 
 
 def rank_levels_by_contours(
@@ -157,8 +146,8 @@ def rank_levels(
         targets: (M, 4), ground-truth boxes.
         deltas: (K,), the IoU thresholds, rising.
         box_levels: (B,), levels whose box is wanted.
-        scores: (H, W) in [0, 1], the scores that ``quantized`` was made of, if at hand.
-            They change no rank, but the compiled pass takes a third of its time.
+        scores: (H, W) in [0, 1], what ``quantized`` was made of, if at hand. They
+            change no rank, but the compiled pass takes a third of its time.
 
     Returns:
         What :func:`rank_levels_by_contours` returns.

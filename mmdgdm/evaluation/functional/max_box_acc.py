@@ -10,14 +10,14 @@ Right, CVPR 2020 and its journal version.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.boxes import check_boxes
-from mmdgdm.evaluation.functional.level_ranks import NUM_LEVELS, rank_levels
+from mmdgdm.evaluation.functional.level_ranks import rank_levels
 from mmdgdm.evaluation.functional.scoremaps import (
     check_quantized,
     threshold_levels,
@@ -160,46 +160,39 @@ def level_hits(
     return LevelHits(maximum, ranks.single > places, ranks.multi > places, ranks.boxes)
 
 
-def hit_counts(
-    maxima: ArrayLike, hits: NDArray[np.bool_], *, thresholds: ArrayLike
+def threshold_sums(
+    maxima: ArrayLike, per_level: NDArray[Any], *, thresholds: ArrayLike
 ) -> NDArray[np.int64]:
-    r"""Number of images that are localized, at each threshold.
+    r"""Sums over images of what each has at the level of each threshold.
 
-    Image i counts at threshold t if its hit at level
-    :math:`\lfloor t \cdot maximum_i \rfloor` is set. Counts of parts of a data set
-    add up to those of the whole.
+    The level of image i at threshold t is :math:`\lfloor t \cdot maximum_i \rfloor`.
+    Sums of parts of a data set add up to those of the whole.
 
     Args:
         maxima: (N,) integers, ``LevelHits.maximum`` of the images.
-        hits: (N, K, 256) bool, ``LevelHits.single`` or ``.multi`` of the images.
+        per_level: (N, 256), whole numbers or bool, such as a row of
+            ``LevelHits.single`` of each image, whose sums are numbers of hits.
         thresholds: (T,), each in [0, 1).
 
     Returns:
-        (K, T) int64.
+        (T,) int64.
 
     Raises:
-        DataError: If the shapes do not fit.
         ConfigError: If a threshold is not in [0, 1).
 
     Example:
-        >>> hits = np.zeros((2, 1, 256), dtype=bool)
-        >>> hits[0, 0, :5] = True
-        >>> hit_counts([10, 255], hits, thresholds=[0.0, 0.4, 0.5]).tolist()
-        [[1, 1, 0]]
+        >>> hits = np.zeros((2, 256), dtype=bool)
+        >>> hits[0, :5] = True
+        >>> threshold_sums([10, 255], hits, thresholds=[0.0, 0.4, 0.5]).tolist()
+        [1, 1, 0]
     """
-    tops = np.asarray(maxima)
-    if hits.ndim != 3 or hits.shape[2] != NUM_LEVELS or tops.shape != hits.shape[:1]:
-        raise DataError(
-            "Expected `maxima` of shape (N,) and `hits` of shape (N, K, "
-            f"{NUM_LEVELS}), but got {tops.shape} and {hits.shape}."
-        )
-    cuts = np.asarray(thresholds, dtype=np.float64)
-    counts = np.zeros((hits.shape[1], len(cuts)), dtype=np.int64)
+    tops, cuts = np.asarray(maxima), np.asarray(thresholds, dtype=np.float64)
+    sums = np.zeros(len(cuts), dtype=np.int64)
     # Normalised maps share the maximum 255, so there are few groups.
     for maximum in np.unique(tops):
-        per_level = hits[tops == maximum].sum(axis=0, dtype=np.int64)
-        counts += per_level[:, threshold_levels(cuts, int(maximum))]
-    return counts
+        of_group = per_level[tops == maximum].sum(axis=0, dtype=np.int64)
+        sums += of_group[threshold_levels(cuts, int(maximum))]
+    return sums
 
 
 def curve_maximum(curve: ArrayLike, thresholds: ArrayLike) -> CurveMaximum:

@@ -96,10 +96,9 @@ def check_unit_range(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     lowest, highest = scores.min(), scores.max()
     if not (lowest >= 0 and highest <= 1):
-        raise DataError(
-            "Expected `scoremap` to be in [0, 1], but got values from "
-            f"{lowest} to {highest}."
-        )
+        num_nan = int(np.isnan(scores).sum())
+        what = f"{num_nan} NaN" if num_nan else f"values from {lowest} to {highest}"
+        raise DataError(f"Expected `scoremap` to be in [0, 1], but got {what}.")
     return scores
 
 
@@ -154,26 +153,20 @@ def quantize_scoremap(scoremap: ArrayLike) -> NDArray[np.uint8]:
     r"""Quantise a normalised map to :math:`\lfloor 255 s \rfloor`.
 
     Args:
-        scoremap: (H, W) in [0, 1]; widened to float64 first.
+        scoremap: (H, W) in [0, 1], floating point; widened to float64 first.
 
     Returns:
         (H, W) uint8.
 
     Raises:
-        DataError: If the map is not two-dimensional, is empty, or leaves [0, 1].
+        DataError: If the map is not two-dimensional, is empty, is not of a floating
+            point type, or leaves [0, 1].
 
     Example:
         >>> quantize_scoremap([[0.0, 0.5, 0.999, 1.0]]).tolist()
         [[0, 127, 254, 255]]
     """
-    array = np.asarray(scoremap, dtype=np.float64)
-    if array.ndim != 2 or array.size == 0:
-        raise DataError(
-            "Expected `scoremap` to be a non-empty map (H, W), but got shape "
-            f"{array.shape}."
-        )
-    check_unit_range(array)
-    return (array * 255).astype(np.uint8)
+    return (check_unit_range(check_scoremap(scoremap)) * 255).astype(np.uint8)
 
 
 def threshold_levels(thresholds: ArrayLike, maximum: int) -> NDArray[np.int64]:
@@ -279,11 +272,8 @@ def predict_box(
 ) -> NDArray[np.int64]:
     """Localize an object: the box of the largest contour at one threshold.
 
-    The box is the benchmark's, as :func:`contour_boxes` makes it: to the right and
-    below it reaches one pixel further than the contour, unless the frame stops it.
-
     Args:
-        scoremap: (h, w), floating point, not normalised.
+        scoremap: As for :func:`predict_boxes`, and so are the others.
         threshold: In [0, 1), a share of the map's range.
         size: (width, height) at which the map is thresholded.
 
@@ -310,6 +300,9 @@ def predict_boxes(
     scoremap: ArrayLike, threshold: float, *, size: tuple[int, int] = EVAL_SIZE
 ) -> ContourBoxes:
     """Localize objects: the boxes of all contours at one threshold.
+
+    They are the benchmark's: to the right and below a box reaches one pixel further
+    than the contour, unless the frame stops it.
 
     Args:
         scoremap: (h, w), floating point, not normalised.

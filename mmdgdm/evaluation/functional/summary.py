@@ -60,8 +60,8 @@ from mmdgdm.evaluation.functional.max_box_acc import (
     CurveMaximum,
     check_iou_thresholds,
     curve_maximum,
-    hit_counts,
     scored_ious,
+    threshold_sums,
 )
 from mmdgdm.evaluation.functional.names import (
     AT_VAL,
@@ -81,8 +81,6 @@ from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, check_fixed_thresh
 #: Shares of the image at which objects become medium and large.
 SIZE_LIMITS = (0.15, 0.50)
 SIZE_NAMES = ("small", "medium", "large")
-#: Images whose packed hits are unpacked at a time.
-_CHUNK = 1024
 
 
 class BoxSummary(NamedTuple):
@@ -303,13 +301,8 @@ def _curve(
     table: BoxTable, bits: NDArray[np.uint8], thresholds: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Percent of the images that count, at each threshold."""
-    counts = np.zeros(len(thresholds), dtype=np.int64)
-    for start in range(0, len(table.maxima), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        hits = np.unpackbits(bits[part], axis=1).view(np.bool_)
-        counts += hit_counts(table.maxima[part], hits[:, None], thresholds=thresholds)[
-            0
-        ]
+    hits = np.unpackbits(bits, axis=1)
+    counts = threshold_sums(table.maxima, hits, thresholds=thresholds)
     # The benchmark's order of operations.
     return np.asarray(counts * 100.0 / len(table.maxima))
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.boxes import Box, fit_box
@@ -117,10 +117,10 @@ def read_split(
     ids = read_image_ids(root / IMAGE_IDS, faults)
     split = SplitMetadata(list(ids))
     if ids:
-        _read_labels(split, root / CLASS_LABELS, ids, num_classes, faults)
+        _read_labels(split, _Text(root / CLASS_LABELS, ids, faults), num_classes)
     if ids and with_boxes:
-        _read_sizes(split, root / IMAGE_SIZES, ids, faults)
-        _read_localization(split, root / LOCALIZATION, ids, faults)
+        _read_sizes(split, _Text(root / IMAGE_SIZES, ids, faults))
+        _read_localization(split, _Text(root / LOCALIZATION, ids, faults))
     return split
 
 
@@ -128,18 +128,17 @@ def read_image_ids(path: Path, faults: Faults = RAISE) -> dict[str, None]:
     """Read the file ``image_ids.txt``: the keys are its image ids, in file order."""
     ids: dict[str, None] = {}
     odd: set[str] = set()  # Files whose ids spell them in a longer way.
-    for number, image_id in read_lines(path, faults):
+    text = _Text(path, ids, faults)
+    for number, image_id in text.lines():
         name = same_file_name(image_id)
         if image_id in ids or name in ids or name in odd:
             message = f"names image {image_id!r} again"
-            faults.add(
-                "duplicate id", path, message=message, image_id=image_id, line=number
-            )
+            text.fault("duplicate id", message, image_id=image_id, line=number)
         if name != image_id:
             odd.add(name)
         ids[image_id] = None
     if not ids and path.is_file():
-        faults.add("empty file", path, message="names no image")
+        text.fault("empty file", "names no image")
     return ids
 
 
@@ -194,66 +193,61 @@ def find_class_names(split: PathLike) -> tuple[str, ...]:
     return () if found is None else read_class_names(found)
 
 
-def _read_rows(
-    lines: Iterable[tuple[int, str]],
-    path: Path,
-    form: str,
-    ids: Collection[str],
-    faults: Faults,
-) -> Iterator[tuple[int, str, list[str]]]:
-    """Yield line number, image id and other fields of the lines of known images."""
-    num_fields = form.count(",")
-    missing = set(ids)
-    several = form in (_BOX_FORM, _MASK_FORM)
-    for number, text in lines:
-        image_id, *values = text.rsplit(",", num_fields)
-        if len(values) != num_fields or not image_id.strip():
-            hint = "; where nothing is ignored, the line ends with a comma"
-            message = f"Expected `{form}`, but got {text!r}"
-            message += hint if form == _MASK_FORM else ""
-            faults.add("malformed line", path, message=message, line=number)
-        elif image_id in missing:
-            missing.remove(image_id)
-            yield number, image_id, values
-        elif image_id not in ids:
-            message = f"image {image_id!r} is not in {IMAGE_IDS}"
-            faults.add(
-                "unknown id", path, message=message, image_id=image_id, line=number
-            )
-        elif several:
-            yield number, image_id, values
-        else:
-            message = f"image {image_id!r} comes again"
-            faults.add(
-                "duplicate id", path, message=message, image_id=image_id, line=number
-            )
-    if missing and path.is_file():
-        for image_id in ids:
-            if image_id in missing:
+class _Text(NamedTuple):
+    """A file of metadata, the known images, and who takes what is wrong with it."""
+
+    path: Path
+    ids: Collection[str]
+    faults: Faults
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        return read_lines(self.path, self.faults)
+
+    def fault(
+        self,
+        kind: str,
+        message: str,
+        *,
+        image_id: Optional[str] = None,
+        line: Optional[int] = None,
+    ) -> None:
+        self.faults.add(kind, self.path, message=message, image_id=image_id, line=line)
+
+    def rows(
+        self, form: str, lines: Iterable[tuple[int, str]]
+    ) -> Iterator[tuple[int, str, list[str]]]:
+        """Yield line number, image id and other fields of the lines of known images."""
+        num_fields, missing = form.count(","), set(self.ids)
+        several = form in (_BOX_FORM, _MASK_FORM)
+        for number, text in lines:
+            image_id, *values = text.rsplit(",", num_fields)
+            if len(values) != num_fields or not image_id.strip():
+                hint = "; where nothing is ignored, the line ends with a comma"
+                hint = hint if form == _MASK_FORM else ""
+                message = f"Expected `{form}`, but got {text!r}{hint}"
+                self.fault("malformed line", message, line=number)
+            elif image_id not in self.ids:
+                message = f"image {image_id!r} is not in {IMAGE_IDS}"
+                self.fault("unknown id", message, image_id=image_id, line=number)
+            elif image_id not in missing and not several:
+                message = f"image {image_id!r} comes again"
+                self.fault("duplicate id", message, image_id=image_id, line=number)
+            else:
+                missing.discard(image_id)
+                yield number, image_id, values
+        if missing and self.path.is_file():
+            for image_id in filter(missing.__contains__, self.ids):
                 message = f"has no line for image {image_id!r}"
-                faults.add("missing line", path, message=message, image_id=image_id)
+                self.fault("missing line", message, image_id=image_id)
 
 
-def _read_labels(
-    split: SplitMetadata,
-    path: Path,
-    ids: Collection[str],
-    num_classes: Optional[int],
-    faults: Faults,
-) -> None:
-    lines = read_lines(path, faults)
-    for number, image_id, (text,) in _read_rows(lines, path, "id,label", ids, faults):
+def _read_labels(split: SplitMetadata, file: _Text, num_classes: Optional[int]) -> None:
+    for number, image_id, (text,) in file.rows("id,label", file.lines()):
         label = _parse_integer(text)
         if label is None or (num_classes is not None and label >= num_classes):
             bound = "" if num_classes is None else f" in [0, {num_classes - 1}]"
             message = f"Expected a label{bound} as an integer, but got {text!r}"
-            faults.add(
-                "label out of range",
-                path,
-                message=message,
-                image_id=image_id,
-                line=number,
-            )
+            file.fault("label out of range", message, image_id=image_id, line=number)
         else:
             split.labels[image_id] = label
 
@@ -263,42 +257,33 @@ def _parse_integer(text: str) -> Optional[int]:
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
-def _read_sizes(
-    split: SplitMetadata, path: Path, ids: Collection[str], faults: Faults
-) -> None:
-    lines = list(read_lines(path, faults))
+def _read_sizes(split: SplitMetadata, file: _Text) -> None:
+    lines = list(file.lines())
     if not lines:
         return  # Of a data set with masks; otherwise the boxes tell.
-    for number, image_id, texts in _read_rows(
-        lines, path, "id,width,height", ids, faults
-    ):
+    for number, image_id, texts in file.rows("id,width,height", lines):
         width, height = map(_parse_integer, texts)
         if width and height:
             split.image_sizes[image_id] = (width, height)
         else:
             message = f"Expected width and height above 0, but got {','.join(texts)}"
-            faults.add(
-                "wrong size", path, message=message, image_id=image_id, line=number
-            )
+            file.fault("wrong size", message, image_id=image_id, line=number)
 
 
-def _read_localization(
-    split: SplitMetadata, path: Path, ids: Collection[str], faults: Faults
-) -> None:
-    lines = list(read_lines(path, faults))
-    if lines and _holds_masks(lines[0][1], ids):
-        _read_masks(split, lines, path, ids, faults)
+def _read_localization(split: SplitMetadata, file: _Text) -> None:
+    lines = list(file.lines())
+    if lines and _holds_masks(lines[0][1], file.ids):
+        _read_masks(split, file, lines)
         return
-    if lines and not split.image_sizes and (path.with_name(IMAGE_SIZES)).is_file():
-        message = f"gives no size, though {path.name} holds boxes"
-        faults.add("missing size", path.with_name(IMAGE_SIZES), message=message)
-    for number, image_id, texts in _read_rows(lines, path, _BOX_FORM, ids, faults):
+    sizes = file.path.with_name(IMAGE_SIZES)
+    if lines and not split.image_sizes and sizes.is_file():
+        message = f"gives no size, though {file.path.name} holds boxes"
+        file.faults.add("missing size", sizes, message=message)
+    for number, image_id, texts in file.rows(_BOX_FORM, lines):
         try:
             split.add_box(image_id, parse_numbers(texts, "x0 y0 x1 y1"))
         except DataError as error:
-            faults.add(
-                "wrong box", path, message=f"{error}", image_id=image_id, line=number
-            )
+            file.fault("wrong box", str(error), image_id=image_id, line=number)
 
 
 def _holds_masks(line: str, ids: Collection[str]) -> bool:
@@ -314,29 +299,21 @@ def _holds_masks(line: str, ids: Collection[str]) -> bool:
 
 
 def _read_masks(
-    split: SplitMetadata,
-    lines: Iterable[tuple[int, str]],
-    path: Path,
-    ids: Collection[str],
-    faults: Faults,
+    split: SplitMetadata, file: _Text, lines: Iterable[tuple[int, str]]
 ) -> None:
-    masks: dict[str, list[tuple[str, str]]] = {}
-    split.masks = masks
-    for number, image_id, (mask, ignore) in _read_rows(
-        lines, path, _MASK_FORM, ids, faults
-    ):
-        if mask.strip() and not (ignore and image_id in masks):
-            masks.setdefault(image_id, []).append((mask, ignore))
-            continue
-        problem = "Expected `mask_path` to be a path, but got ''"
-        if mask.strip():
-            problem = (
+    masks = split.masks = {}
+    for number, image_id, (mask, ignore) in file.rows(_MASK_FORM, lines):
+        if not mask.strip():
+            message = "Expected `mask_path` to be a path, but got ''"
+            file.fault("malformed line", message, image_id=image_id, line=number)
+        elif ignore and image_id in masks:
+            message = (
                 f"Expected `ignore_path` on the first line of image {image_id!r} only, "
                 f"but got {ignore!r} on a further one"
             )
-        faults.add(
-            "malformed line", path, message=problem, image_id=image_id, line=number
-        )
+            file.fault("malformed line", message, image_id=image_id, line=number)
+        else:
+            masks.setdefault(image_id, []).append((mask, ignore))
 
 
 def check_image_ids(image_ids: Iterable[str]) -> None:

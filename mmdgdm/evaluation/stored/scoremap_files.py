@@ -17,7 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, normalize_scoremap
+from mmdgdm.evaluation.functional.scoremaps import (
+    EVAL_SIZE,
+    check_scoremap,
+    check_unit_range,
+    normalize_scoremap,
+)
 from mmdgdm.utils.faults import PathLike
 
 SUFFIX = ".npy"
@@ -129,19 +134,13 @@ def read_scoremap(path: PathLike) -> tuple[NDArray[np.float64], bool]:
         ) from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"Expected {path} to hold one array, but got several (.npz).")
-    if array.ndim != 2 or array.size == 0 or array.dtype.kind != "f":
-        raise DataError(
-            f"Expected {path} to hold a non-empty floating point map (h, w), but got "
-            f"shape {array.shape} of {array.dtype}."
-        )
-    lowest, highest = array.min(), array.max()
-    if not (lowest >= 0 and highest <= 1):
-        num_nan = int(np.isnan(array).sum())
-        what = f"{num_nan} NaN" if num_nan else f"values from {lowest} to {highest}"
-        raise DataError(f"Expected {path} to hold values in [0, 1], but got {what}.")
-    if array.shape == (EVAL_SIZE[1], EVAL_SIZE[0]):
-        return array.astype(np.float64, copy=False), False
-    return normalize_scoremap(array), True
+    try:
+        scores = check_unit_range(check_scoremap(array))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    if scores.shape == EVAL_SIZE[::-1]:
+        return scores, False
+    return normalize_scoremap(scores), True
 
 
 def write_scoremap(

@@ -10,8 +10,8 @@ from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.max_box_acc import (
     CurveMaximum,
     curve_maximum,
-    hit_counts,
     level_hits,
+    threshold_sums,
 )
 from mmdgdm.evaluation.functional.scoremaps import (
     EVAL_SIZE,
@@ -129,7 +129,11 @@ def test_malformed_iou_thresholds(deltas):
 
 
 def hit_curves(maxima, hits, thresholds):
-    return hit_counts(maxima, hits, thresholds=thresholds) * 100.0 / len(hits)
+    sums = [
+        threshold_sums(maxima, of_delta, thresholds=thresholds)
+        for of_delta in np.moveaxis(hits, 1, 0)
+    ]
+    return np.array(sums) * 100.0 / len(hits)
 
 
 def hit_table(*rows):
@@ -163,12 +167,6 @@ def test_curves_do_not_depend_on_the_order_of_images():
     )
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 255), (2, 256), (3, 3, 256)])
-def test_shapes_of_hits(shape):
-    with pytest.raises(DataError, match=r"\(N, K, 256\)"):
-        hit_curves([255, 255], np.zeros(shape, dtype=bool), [0.0])
-
-
 def test_the_first_threshold_of_the_maximum():
     assert curve_maximum([1.0, 7.0, 7.0, 2.0], [0.0, 0.1, 0.2, 0.3]) == (7.0, 0.1)
     assert isinstance(curve_maximum([1.0], [0.5]), CurveMaximum)
@@ -182,11 +180,13 @@ def test_shapes_of_curves(curve, cuts):
 
 def test_counts_of_parts_add_up():
     rng = np.random.default_rng(1)
-    hits = rng.random((50, 3, 256)) < 0.4
+    hits = rng.random((50, 256)) < 0.4
     maxima = rng.choice([0, 9, 255], 50)
     cuts = make_thresholds(0.01)
-    parts = sum(hit_counts(maxima[i::7], hits[i::7], thresholds=cuts) for i in range(7))
-    assert np.array_equal(parts, hit_counts(maxima, hits, thresholds=cuts))
+    parts = sum(
+        threshold_sums(maxima[i::7], hits[i::7], thresholds=cuts) for i in range(7)
+    )
+    assert np.array_equal(parts, threshold_sums(maxima, hits, thresholds=cuts))
 
 
 def test_boxes_at_asked_thresholds():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.functional import summary as summary_module
 from mmdgdm.evaluation.functional.records import make_box_record
 from mmdgdm.evaluation.functional.scoremaps import contour_boxes, make_thresholds
 from mmdgdm.evaluation.functional.summary import (
@@ -205,17 +204,6 @@ def test_the_order_of_images_does_not_matter():
         assert found.by_class == expected.by_class
         assert found.by_size == expected.by_size
         for name, curve in expected.curves.items():
-            assert np.array_equal(found.curves[name], curve)
-
-
-def test_images_are_unpacked_a_few_at_a_time(monkeypatch):
-    records = records_of(random_set(1), 0.37)
-    whole = summarize(records, **ALL)
-    for chunk in (1, 7, 30):
-        monkeypatch.setattr(summary_module, "_CHUNK", chunk)
-        found = summarize(records, **ALL)
-        assert found.metrics == whole.metrics
-        for name, curve in whole.curves.items():
             assert np.array_equal(found.curves[name], curve)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
+from mmdgdm.comparison.paired import bootstrap_interval, image_scores
 from mmdgdm.errors import DataError
-from mmdgdm.evaluation.functional.comparison import bootstrap_interval, image_scores
 from mmdgdm.evaluation.functional.records import make_box_record, read_box_records
 
 
@@ -25,7 +25,7 @@ def test_the_interval_is_that_of_scipy():
 def test_blocks_of_resamples_leave_none_out(monkeypatch):
     differences = np.arange(40.0).reshape(20, 2)
     whole = bootstrap_interval(differences, num_resamples=33)
-    monkeypatch.setattr("mmdgdm.evaluation.functional.comparison._BLOCK", 7 * 20)
+    monkeypatch.setattr("mmdgdm.comparison.paired._BLOCK", 7 * 20)
     parts = bootstrap_interval(differences, num_resamples=33)
     np.testing.assert_array_equal(whole, parts)
 

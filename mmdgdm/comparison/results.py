@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdgdm.comparison.paired import bootstrap_interval, image_scores
 from mmdgdm.errors import ConfigError, DataError
-from mmdgdm.evaluation.functional.comparison import bootstrap_interval, image_scores
 from mmdgdm.evaluation.functional.names import (
     AT_VAL,
     PREFIX,

@@ -1,0 +1,1 @@
+"""Comparison of the results of methods, image by image."""
