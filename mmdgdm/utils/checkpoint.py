@@ -166,6 +166,11 @@ def _explain(error: Exception, source: str) -> str:
     reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
     if is_pickle:
         reason = "it is no torch checkpoint, or a damaged one"
+    if isinstance(error, OSError) and "://" in source:
+        return (
+            f"Checkpoint {source} cannot be downloaded ({reason}): download it where "
+            "there is a connection, and name the file in its place."
+        )
     return f"Checkpoint {source} cannot be read ({reason})."
 
 

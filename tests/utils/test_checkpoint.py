@@ -7,6 +7,7 @@ import pickle
 from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -240,6 +241,19 @@ def test_downloads_are_restricted_too(tmp_path, loaders, monkeypatch):
     assert not target.exists()
     good = CheckpointLoader.load_checkpoint("https://example.org/good.pth")
     assert good["log"].current() == 1.0
+
+
+def test_a_download_that_fails_says_what_to_do(loaders, monkeypatch):
+    def refuse(*_, **__):
+        raise URLError("refused")
+
+    CheckpointLoader.register_scheme(("http://", "https://"), refuse, force=True)
+    use_safe_checkpoint_loader()
+    message = (
+        r"https://.*\.pth cannot be downloaded \(URLError: .*refused.*name the file"
+    )
+    with pytest.raises(CheckpointError, match=message):
+        CheckpointLoader.load_checkpoint("https://example.org/far.pth")
 
 
 def test_unknown_name_of_a_model_zoo_is_an_error(loaders):
