@@ -41,14 +41,21 @@ from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 BACKGROUNDS = {"max": 0.2, "mean": 1.0, "otsu": 1.0}
 
 
-def build(path: str, checkpoint: str) -> tuple[Any, Any]:
-    """The model of a config with the weights of a checkpoint, and its val set."""
+def build(path: str, checkpoint: Optional[str]) -> tuple[Any, Any]:
+    """The model of a config with the weights of a checkpoint, and its val set.
+
+    Without a checkpoint it has the weights that its training would start from.
+    """
     cfg = Config.fromfile(path)
     init_default_scope(cfg.default_scope)
-    cfg.model.backbone.pop("init_cfg", None)
+    if checkpoint is not None:
+        cfg.model.backbone.pop("init_cfg", None)
     model = MODELS.build(cfg.model).eval()
     use_safe_checkpoint_loader()
-    load_checkpoint(model, checkpoint, map_location="cpu")
+    if checkpoint is None:
+        model.init_weights()
+    else:
+        load_checkpoint(model, checkpoint, map_location="cpu")
     return model, DATASETS.build(cfg.val_dataloader.dataset)
 
 
@@ -145,7 +152,9 @@ def main() -> None:
     parser.add_argument(
         "config", help="path of a config whose val set has masks or boxes"
     )
-    parser.add_argument("checkpoint", help="path of its checkpoint")
+    parser.add_argument(
+        "checkpoint", nargs="?", help="default: what its training starts from"
+    )
     parser.add_argument("--places", nargs="+", required=True, help="submodules")
     parser.add_argument("--block-size", type=int, default=3, help="of SAGD")
     parser.add_argument("--batch", type=int, default=32, help="images at a time")
