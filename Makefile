@@ -64,13 +64,15 @@ demo: $(STAMP)  ## Train, test and draw CAM and DGDM on drawn images, in minutes
 	  $(PY) tools/train.py $$config --work-dir $$out; \
 	  echo "==> Testing the last checkpoint"; \
 	  $(PY) tools/test.py $$config "$$(cat $$out/last_checkpoint)" \
-	    --work-dir $$out/test --out $$out/results.json --show-dir $$out/pictures; \
+	    --work-dir $$out/test --out $$out/results.json --show-dir $$out/pictures --show-num 60; \
 	done
 	@echo "==> Side by side"
 	@$(PY) demo/compare.py $(addprefix $(DEMO_DIR)/,$(DEMO_METHODS)) \
 	  --sheet $(DEMO_DIR)/side_by_side.jpg \
 	  --config configs/cam/cam_resnet18_1xb32-12e_toy.py
-	@echo "==> Pictures in $(DEMO_DIR)/side_by_side.jpg and $(DEMO_DIR)/*/pictures"
+	@$(PY) tools/report.py $(foreach method,$(DEMO_METHODS),$(DEMO_DIR)/$(method)/results.json) \
+	  --title "$(DEMO_METHODS) on drawn images" --out $(DEMO_DIR)/report.html
+	@echo "==> Open $(DEMO_DIR)/report.html"
 
 docs: $(STAMP)  ## Build the documentation site; a warning is an error
 	@echo "==> sphinx"

@@ -121,7 +121,7 @@ setup(
         "Typing :: Typed",
     ],
     packages=find_packages(include=["mmdgdm", "mmdgdm.*"]),
-    package_data={"mmdgdm": ["py.typed"]},
+    package_data={"mmdgdm": ["py.typed"], "mmdgdm.report": ["templates/*"]},
     include_package_data=False,
     entry_points={"console_scripts": ["mmdgdm = mmdgdm.cli.main:main"]},
     python_requires=">=3.9",

@@ -1,0 +1,1 @@
+"""One page that shows results: numbers, plots and images, readable offline."""
