@@ -10,9 +10,9 @@ import matplotlib as mpl
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mmdgdm.comparison.results import compare_results
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.error_kinds import ERROR_KINDS
-from mmdgdm.evaluation.stored.compare import compare_results
 from mmdgdm.evaluation.stored.record_files import read_record_classes, record_path
 from mmdgdm.evaluation.stored.results import StoredResult, read_result
 from mmdgdm.report.figures import make_plots

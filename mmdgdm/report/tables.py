@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
+from mmdgdm.comparison.results import Comparison, Difference
 from mmdgdm.evaluation.functional.names import (
     AT_VAL,
     THRESHOLD,
@@ -13,7 +14,6 @@ from mmdgdm.evaluation.functional.names import (
     split_name,
 )
 from mmdgdm.evaluation.functional.summary import SIZE_NAMES
-from mmdgdm.evaluation.stored.compare import Comparison, Difference
 from mmdgdm.evaluation.stored.results import StoredResult
 
 #: Scores in the order of the page; others are not shown.

@@ -84,7 +84,7 @@ WINDOW = """<!DOCTYPE html><pre id="seen"></pre><script>
 addEventListener("message", (event) => {
   document.getElementById("seen").textContent = event.data;
 });
-</script><iframe src="report.html" width="{}" height="{}" frameborder="0"></iframe>"""
+</script><iframe src="report.html" width="%d" height="%d" frameborder="0"></iframe>"""
 
 
 @pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome")
@@ -101,7 +101,7 @@ def test_a_person_sorts_filters_and_moves_the_threshold(
     path = tmp_path / "report.html"
     path.write_text(page.replace("</body>", f"{USE}</body>"), encoding="utf-8")
     window = tmp_path / "window.html"
-    window.write_text(WINDOW.format(*size), encoding="utf-8")
+    window.write_text(WINDOW % size, encoding="utf-8")
     done = subprocess.run(
         [
             *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu"),
