@@ -71,7 +71,7 @@ demo: $(STAMP)  ## Train, test and draw CAM and DGDM on drawn images, in minutes
 	  --sheet $(DEMO_DIR)/side_by_side.jpg \
 	  --config configs/cam/cam_resnet18_1xb32-12e_toy.py
 	@$(PY) tools/report.py $(foreach method,$(DEMO_METHODS),$(DEMO_DIR)/$(method)/results.json) \
-	  --title "$(DEMO_METHODS) on drawn images" --out $(DEMO_DIR)/report.html
+	  --title "Drawn images: $(DEMO_METHODS)" --out $(DEMO_DIR)/report.html
 	@echo "==> Open $(DEMO_DIR)/report.html"
 
 docs: $(STAMP)  ## Build the documentation site; a warning is an error
