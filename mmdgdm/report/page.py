@@ -63,21 +63,12 @@ def make_report(
     _check_count("pictures", pictures, paths=paths)
     if max_images < 1:
         raise ConfigError(f"Expected `max_images` of 1 or more, but got {max_images}.")
-    results = [
-        read_result(path, None if names is None else names[place])
-        for place, path in enumerate(paths)
-    ]
-    shown = [one.name for one in results]
-    if len(set(shown)) < len(shown):
-        raise ConfigError(
-            f"Expected results of different names, but got {', '.join(shown)}: set "
-            "`names`."
-        )
+    results = _read_results(paths, names)
     folders = find_pictures(paths) if pictures is None else list(pictures)
     images: list[dict[str, Any]] = []
     drawn = 0
     if folders:
-        runs = [_read(*pair) for pair in zip(results, folders)]
+        runs = [_read_shots(*pair) for pair in zip(results, folders)]
         images, drawn = make_gallery(runs, most=max_images)
     has_boxes = all(one.table is not None for one in results)
     comparison = compare_results(paths) if len(paths) > 1 and has_boxes else None
@@ -136,7 +127,24 @@ def _check_count(
         )
 
 
-def _read(result: StoredResult, folder: PathLike) -> list[Shot]:
+def _read_results(
+    paths: Sequence[PathLike], names: Optional[Sequence[str]]
+) -> list[StoredResult]:
+    """The results, each of a name of its own."""
+    results = [
+        read_result(path, None if names is None else names[place])
+        for place, path in enumerate(paths)
+    ]
+    shown = [one.name for one in results]
+    if len(set(shown)) < len(shown):
+        raise ConfigError(
+            f"Expected results of different names, but got {', '.join(shown)}: set "
+            "`names`."
+        )
+    return results
+
+
+def _read_shots(result: StoredResult, folder: PathLike) -> list[Shot]:
     """The pictures of a result."""
     shots = read_pictures(folder)
     known = set(result.image_ids)
