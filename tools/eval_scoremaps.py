@@ -198,6 +198,17 @@ def evaluate(args: argparse.Namespace) -> None:
             record_file=None if args.json is None else record_path(args.json),
             class_file=args.classes,
         )
+    report(args, result)
+    if args.json is not None:
+        save_metrics(result, args.json)
+    if args.plot is not None:
+        name = str(args.baseline or Path(args.scoremap_root).name)
+        figure = plots.plot_thresholds([make_result(result, name)])
+        plots.save_figure(figure, args.plot)
+
+
+def report(args: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Print the scores, and how they came about."""
     facts = result["evaluated"]
     print(describe_threshold(facts, args.calibration), end="")
     print(describe_missing(facts["missing"], facts["images"]), end="")
@@ -209,12 +220,6 @@ def evaluate(args: argparse.Namespace) -> None:
         f"{facts['images']} images: {facts['resized']} maps enlarged, "
         f"{facts['constant']} constant, which tell no place."
     )
-    if args.json is not None:
-        save_metrics(result, args.json)
-    if args.plot is not None:
-        name = str(args.baseline or Path(args.scoremap_root).name)
-        figure = plots.plot_thresholds([make_result(result, name)])
-        plots.save_figure(figure, args.plot)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
