@@ -116,7 +116,7 @@ def _caption(sample: Any, classes: Any) -> str:
     """The class of a sample, or of a mixed one the classes that have a share."""
 
     def name(label: int) -> str:
-        return str(classes[label]) if classes else f"class {label}"
+        return str(classes[label]) if classes else f"label {label}"
 
     score = sample.get("gt_score")
     if score is not None:

@@ -56,7 +56,7 @@ def test_boxes_follow_a_resize_and_mixed_classes_have_shares():
     assert browse._boxes(sample) == [(20.0, 10.0, 60.0, 20.0)]
     assert browse._caption(sample, ["cat", "dog"]) == "dog"
     mixed = SimpleNamespace(get=dict(gt_score=torch.tensor([0.25, 0.75])).get)
-    assert browse._caption(mixed, None) == "class 0 0.25, class 1 0.75"
+    assert browse._caption(mixed, None) == "label 0 0.25, label 1 0.75"
 
 
 def test_the_tool_draws_what_layers_erase(repo_root, tmp_path, capsys):

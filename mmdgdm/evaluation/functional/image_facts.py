@@ -64,15 +64,15 @@ class ImageFacts:
 def class_name(
     label: Optional[int], classes: Optional[Sequence[str]] = None
 ) -> Optional[str]:
-    """The name of a class, ``class 7`` where names are not known.
+    """The name of a class, ``label 7`` where names are not known.
 
     Example:
         >>> class_name(1, ["cat", "dog"]), class_name(7), class_name(None)
-        ('dog', 'class 7', None)
+        ('dog', 'label 7', None)
     """
     if label is None:
         return None
-    return str(classes[label]) if classes else f"class {label}"
+    return str(classes[label]) if classes else f"label {label}"
 
 
 def boxes_over_thresholds(

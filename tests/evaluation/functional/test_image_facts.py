@@ -55,7 +55,7 @@ def test_the_wrong_class_is_told_and_names_may_be_unknown():
         scores=[0.25, 0.75],
     )
     assert (facts.iou, facts.kind) == (1.0, "wrong class")
-    assert (facts.true_class, facts.predicted_class) == ("class 0", "class 1")
+    assert (facts.true_class, facts.predicted_class) == ("label 0", "label 1")
 
 
 def test_without_ground_truth_there_is_a_box_only():
