@@ -24,8 +24,8 @@ def table(monkeypatch):
 def test_digits_are_the_overlaps_that_an_image_reaches(table, tmp_path):
     # Boxes of 10 x 10 places found; the true ones are 10, 13 and 30 wide: the overlaps
     # are 1, 100 / 130 = 0.77 and 1 / 3.
-    scoremap = np.zeros((40, 40), np.uint8)
-    scoremap[:10, :10] = 255
+    scoremap = np.zeros((40, 40))
+    scoremap[:10, :10] = 1
     records = [
         make_box_record(scoremap, np.array([[0, 0, width - 1, 9]]), label=0)
         for width in (10, 13, 30)

@@ -31,10 +31,10 @@ def boxes(name, best=1, chosen=None, scale=1.0):
         for i in range(4)
     }
     curves = {"thresholds": CUTS, "max_box_acc": curve, "max_box_acc_30": curve + 5}
-    quantized = np.zeros((224, 224), np.uint8)
-    quantized[50:150, 50:150] = 255
+    scoremap = np.zeros((224, 224))
+    scoremap[50:150, 50:150] = 1
     record = make_box_record(
-        quantized, np.array([[50, 50, 149, 149]]), label=0, threshold=chosen
+        scoremap, np.array([[50, 50, 149, 149]]), label=0, threshold=chosen
     )
     table = read_box_records([record])
     return StoredResult(name, metrics, curves, by_class, ("a.jpg",), table)
@@ -171,10 +171,10 @@ def test_tools_write_what_results_allow(tool, tmp_path, capsys):
     content.update({f"wsol/max_box_acc_v2_{percent}": 0 for percent in (30, 50, 70)})
     path = tmp_path / "cam.json"
     path.write_text(json.dumps(content))
-    quantized = np.zeros((224, 224), np.uint8)
-    quantized[50:150, 50:150] = 255
+    scoremap = np.zeros((224, 224))
+    scoremap[50:150, 50:150] = 1
     record = make_box_record(
-        quantized, np.array([[9, 9, 99, 99]]), label=0, threshold=0.4
+        scoremap, np.array([[9, 9, 99, 99]]), label=0, threshold=0.4
     )
     write_records(tmp_path / "cam.records.npz", ["a.jpg"], records=[record])
     out = tmp_path / "plots"

@@ -102,7 +102,9 @@ def _list_parts(cfg: Config) -> Iterator[tuple[str, dict, Registry, Optional[str
         key = outer if outer == "default_hooks" else key
         registry = _REGISTRIES.get(key)
         if path in _DEFAULTS or (registry is not None and "type" in node):
-            yield path, node, registry or root.DATASETS, scopes[path]
+            # Compared with None: a registry that holds nothing yet counts as false.
+            chosen = root.DATASETS if registry is None else registry
+            yield path, node, chosen, scopes[path]
 
 
 def _find_class(

@@ -334,7 +334,7 @@ PAIR = ScoreHistograms(np.array([1, 2, 0]), np.array([3, 0, 0]))
         (lambda: score([[0.5, 0.1]], MASK.T), r"same shape.*\(1, 2\) and \(2, 1\)"),
         (lambda: score([[0.5, 1.1]], MASK), r"`scoremap`.*\[0, 1\].*0.5 to 1.1"),
         (lambda: score([[-0.5, 1.0]], MASK), r"`scoremap`.*\[0, 1\].*-0.5 to 1"),
-        (lambda: score([[np.nan, 1.0]], MASK), r"`scoremap`.*\[0, 1\].*nan"),
+        (lambda: score([[np.nan, 1.0]], MASK), r"`scoremap`.*\[0, 1\].*NaN"),
         (lambda: score([0.5, 1.0], MASK), r"`scoremap`.*shape \(2,\)"),
         (lambda: score(np.ones((0, 2)), MASK), r"`scoremap`.*shape \(0, 2\)"),
         (

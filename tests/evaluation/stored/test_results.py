@@ -33,12 +33,12 @@ SQUARES = {
 def store(folder, threshold=0.35, name="test.json"):
     records = []
     for i, (image_id, (x0, y0, x1, y1)) in enumerate(SQUARES.items()):
-        quantized = np.zeros((224, 224), np.uint8)
-        quantized[y0:y1, x0:x1] = 255
+        scoremap = np.zeros((224, 224))
+        scoremap[y0:y1, x0:x1] = 1
         rank = 1 if image_id == "class.jpg" else 0
         records.append(
             make_box_record(
-                quantized, OBJECT, label=i % 2, rank=rank, threshold=threshold
+                scoremap, OBJECT, label=i % 2, rank=rank, threshold=threshold
             )
         )
     summary = summarize_boxes(

@@ -33,7 +33,7 @@ def torchvision_weights(arch):
     return {k: torch.zeros(v.shape) for k, v in network.state_dict().items()}
 
 
-CONVERT = r"names are such as 'features\.0\.\S+': convert the file with the tool"
+CONVERT = r"names are such as 'features\.0\.\S+': convert the file by tools"
 
 
 @pytest.mark.parametrize(
