@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 from mmpretrain import get_model
 
+from mmdgdm.cli.main import main as run_console
 from mmdgdm.registry import DATASETS, METRICS, MODELS
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
@@ -161,6 +163,14 @@ def test_readme_localizes_photographs(photos, capsys):
     )
     exec(block, {})
     assert "photos/fish.jpg" in capsys.readouterr().out
+
+
+def test_readme_localizes_in_one_command(photos, monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv)  # the command changes it
+    text = read("README.md")
+    (line,) = re.findall(r"^mmdgdm (localize .*)", text, flags=re.MULTILINE)
+    assert run_console(line.split()) == 0
+    assert Path("localized/images/fish.jpg").is_file()
 
 
 def test_python_of_the_page_on_inference_runs(photos, capsys):

