@@ -66,9 +66,10 @@ _NOTHING, _EXTREMUM, _SADDLE, _EXTENDS = range(4)
 # its contour when it was traced last; the rank of its box. Row 0 is the outside.
 _PARENT, _SPOT, _X0, _Y0, _X1, _Y1, _TOP, _AREA, _RANK = range(9)
 _COLUMNS = 9
-# In `counts`: how many were born, how many live, and how many live of each rank. Plain
-# arrays, since numba counts references to each array of a tuple.
-_BORN, _LIVING, _OF_RANK = 0, 1, 2
+# In `counts`: how many were born, how many live, the limit at which the largest one was
+# traced last and which it was, and how many live of each rank. Plain arrays, since numba
+# counts references to each array of a tuple.
+_BORN, _LIVING, _LIMIT, _LEAD, _OF_RANK = 0, 1, 2, 3, 4
 
 
 @_compiled
@@ -287,7 +288,16 @@ def _area_bound(node):
 
 
 @_compiled
-def _largest(flat, offsets, nodes, alive, limit, is_box_wanted):
+def _is_any_within(flat, low, high):
+    """Whether any pixel is above ``low`` and not above ``high``."""
+    for pixel in flat:
+        if low < pixel <= high:
+            return True
+    return False
+
+
+@_compiled
+def _largest(flat, offsets, nodes, alive, counts, limit, is_box_wanted):
     """The component of the largest contour, or one whose box has the same rank."""
     known, lead = 0, alive[0]
     for root in alive:
@@ -300,6 +310,8 @@ def _largest(flat, offsets, nodes, alive, limit, is_box_wanted):
             is_open |= is_box_wanted or nodes[root, _RANK] != nodes[lead, _RANK]
     if not is_open:
         return lead
+    if not _is_any_within(flat, np.int16(limit), np.int16(counts[_LIMIT])):
+        return counts[_LEAD]  # the mask is still the same
     area, first = _trace(flat, offsets, nodes[lead, _TOP], limit)
     nodes[lead, _AREA] = area
     for root in alive:
@@ -308,6 +320,7 @@ def _largest(flat, offsets, nodes, alive, limit, is_box_wanted):
             nodes[root, _AREA] = other
             if (other, place) > (area, first):
                 lead, area, first = root, other, place
+    counts[_LIMIT], counts[_LEAD] = limit, lead
     return lead
 
 
@@ -433,6 +446,7 @@ def _sweep(image, sides, is_hole, maximum, task, single, boxes):
     labels = _no_labels(flat)
     nodes = np.zeros((len(events) + 1, _COLUMNS), np.int64)
     counts = np.zeros(_OF_RANK + len(deltas) + 1, np.int64)
+    counts[_LIMIT] = np.iinfo(np.int16).max
     alive = np.empty(len(events), np.int64)
     for turn in range(maximum):
         level = turn if is_hole else maximum - turn - 1
@@ -447,7 +461,9 @@ def _sweep(image, sides, is_hole, maximum, task, single, boxes):
         is_open = counts[_OF_RANK + best] < counts[_LIVING] or wanted[level]
         if is_open and not is_hole:
             living, limit = alive[: counts[_LIVING]], level << _FINE_BITS | _FINE
-            lead = _largest(flat, offsets, nodes, living, limit, wanted[level])
+            lead = _largest(
+                flat, offsets, nodes, living, counts, limit, wanted[level]
+            )
             best = nodes[lead, _RANK]
             _copy(nodes[lead, _X0 : _Y1 + 1], boxes[level])
         single[level] = best
