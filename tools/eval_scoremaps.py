@@ -20,10 +20,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from rich.console import Console
-from rich.progress import Progress
-
 from mmdgdm.cli.commands import run_command
+from mmdgdm.cli.progress import progress_bar
 from mmdgdm.cli.report import format_classes, format_metrics, save_metrics
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.baselines import BASELINES
@@ -180,8 +178,7 @@ def evaluate(args: argparse.Namespace) -> None:
         topk=tuple(args.topk),
         calibration=args.calibration,
     )
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("score maps", total=None)
+    with progress_bar("score maps") as progress:
         result = evaluate_scoremaps(
             args.scoremap_root,
             args.metadata_dir,
@@ -192,9 +189,7 @@ def evaluate(args: argparse.Namespace) -> None:
             scores=args.scores,
             allow_missing=args.allow_missing,
             workers=args.workers,
-            progress=lambda done, total: progress.update(
-                task, completed=done, total=total
-            ),
+            progress=progress,
             record_file=None if args.json is None else record_path(args.json),
             class_file=args.classes,
         )

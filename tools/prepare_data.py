@@ -20,10 +20,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Callable, Optional
 
-from rich.console import Console
-from rich.progress import Progress
-
 from mmdgdm.cli.commands import run_command
+from mmdgdm.cli.progress import progress_bar
 from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.prepare.check import CHECKS
 from mmdgdm.datasets.prepare.coco import prepare_coco
@@ -137,13 +135,8 @@ def _check_kind(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
 def prepare(args: argparse.Namespace) -> bool:
     """Do what the command line says; return whether the data set is complete."""
     check_output_file("--json", args.json, endings=["json"])
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("files", total=None)
-
-        def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total or None)
-
-        report = _work_of(args)(args, show)
+    with progress_bar("files") as progress:
+        report = _work_of(args)(args, progress)
     print(format_report(report))
     if args.out and report.complete:
         print(f"\n{format_counts(report.counts)}\n\nwritten to {args.out}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Optional
 
 from mmdgdm.cli.command_line import add_cfg_options, run_command
+from mmdgdm.cli.progress import progress_bar
 from mmdgdm.engine.setup.config_check import load_config
 from mmdgdm.engine.setup.overrides import merge_cfg_options
 
@@ -77,12 +78,19 @@ def search(args: argparse.Namespace) -> int:
     found = Search(cfg, space, Path(work_dir), **settings)
     trainer = TrainingTrials(cfg, TRAIN, seed=args.seed, timeout=args.timeout_per_trial)
 
-    def report(trial: FrozenTrial) -> None:
-        save_trials(found)
-        result = trial.user_attrs["error"] or f"{args.metric} = {trial.value:.2f}"
-        print(f"trial {trial.number}: {result}", flush=True)
+    def num_finished() -> int:
+        return sum(trial.state.is_finished() for trial in found.study.trials)
 
-    found.run(args.trials, trainer, jobs=args.jobs, on_trial=report)
+    with progress_bar("trials") as progress:
+
+        def report(trial: FrozenTrial) -> None:
+            save_trials(found)
+            result = trial.user_attrs["error"] or f"{args.metric} = {trial.value:.2f}"
+            print(f"trial {trial.number}: {result}", flush=True)
+            progress(num_finished(), args.trials)
+
+        progress(num_finished(), args.trials)
+        found.run(args.trials, trainer, jobs=args.jobs, on_trial=report)
     save_trials(found)
     save_plots(found)
     best = found.best()

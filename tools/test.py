@@ -18,6 +18,7 @@ from mmdgdm.cli.command_line import (
     run_command,
 )
 from mmdgdm.cli.commands import add_cam_method
+from mmdgdm.cli.progress import progress_bar
 from mmdgdm.cli.report import format_metrics, save_metrics
 from mmdgdm.engine.setup import overrides
 from mmdgdm.engine.setup.tta import enable_tta
@@ -100,7 +101,8 @@ def test(args: argparse.Namespace) -> None:
         if args.out is not None:
             save_metrics(metrics, args.out)
 
-    run_test(cfg, args.checkpoint, report=report)
+    with progress_bar("batches") as progress:
+        run_test(cfg, args.checkpoint, report=report, progress=progress)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import mmdgdm.registry  # noqa: F401  its classes are then known by name
+from mmdgdm.engine.brief_console import BriefRunner
 from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
 from mmdgdm.engine.setup.config_check import check_config
 from mmdgdm.engine.setup.overrides import leave_out_idle_workers, set_resume
@@ -46,7 +47,8 @@ def build_runner(cfg: Config, mode: str = "train") -> Runner:
         set_resume(cfg, "auto")
     prepare_cpu_processes(cfg)
     with explain_build_errors(cfg):
-        runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+        make = RUNNERS.build if "runner_type" in cfg else BriefRunner.from_cfg
+        runner = make(cfg)
     if cfg.get("load_from") is not None:
         resume = mode == "train" and bool(cfg.get("resume"))
         strict = resume or mode == "test"
@@ -73,13 +75,30 @@ def run_training(cfg: Config) -> Runner:
     return runner
 
 
+#: Takes what is done and the total.
+Progress = Callable[[int, int], None]
+
+
 class _ReportHook(Hook):
-    """Reports the metrics before the hooks that draw or write can fail."""
+    """Reports progress, and the metrics before hooks that draw or write can fail."""
 
     priority = "BELOW_NORMAL"
 
-    def __init__(self, report: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, report: Callable[[Mapping[str, Any]], None], progress: Progress
+    ) -> None:
         self.report = report
+        self.progress = progress
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Optional[Any] = None,
+        outputs: Optional[Any] = None,
+    ) -> None:
+        if is_main_process():
+            self.progress(batch_idx + 1, len(runner.test_dataloader))
 
     def after_test_epoch(
         self, runner: Runner, metrics: Optional[dict[str, float]] = None
@@ -93,6 +112,7 @@ def run_test(
     checkpoint: str,
     *,
     report: Callable[[Mapping[str, Any]], None] = lambda metrics: None,
+    progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
     """Evaluate a checkpoint on the test set.
 
@@ -101,6 +121,7 @@ def run_test(
         checkpoint: Path or address of the checkpoint.
         report: Called with the metrics, on the main process, before anything that
             follows the test can fail, such as drawing.
+        progress: Called with the batches done and of all, on the main process.
 
     Returns:
         The metrics by name.
@@ -112,6 +133,6 @@ def run_test(
     cfg.load_from = checkpoint
     cfg.resume = False
     runner = build_runner(cfg, "test")
-    runner.register_hook(_ReportHook(report))
+    runner.register_hook(_ReportHook(report, progress))
     with explain_build_errors(cfg):
         return runner.test()

@@ -67,7 +67,7 @@ _NOTHING, _EXTREMUM, _SADDLE, _EXTENDS = range(4)
 _PARENT, _SPOT, _X0, _Y0, _X1, _Y1, _TOP, _AREA, _RANK = range(9)
 _COLUMNS = 9
 # In `counts`: how many were born, how many live, the limit at which the largest one was
-# traced last and which it was, and how many live of each rank. Plain arrays, since numba
+# traced last, which it was, and how many live of each rank. Plain arrays, since numba
 # counts references to each array of a tuple.
 _BORN, _LIVING, _LIMIT, _LEAD, _OF_RANK = 0, 1, 2, 3, 4
 
@@ -290,7 +290,7 @@ def _area_bound(node):
 @_compiled
 def _is_any_within(flat, low, high):
     """Whether any pixel is above ``low`` and not above ``high``."""
-    for pixel in flat:
+    for pixel in flat:  # noqa: SIM110  numba compiles no generators into any()
         if low < pixel <= high:
             return True
     return False
@@ -461,9 +461,7 @@ def _sweep(image, sides, is_hole, maximum, task, single, boxes):
         is_open = counts[_OF_RANK + best] < counts[_LIVING] or wanted[level]
         if is_open and not is_hole:
             living, limit = alive[: counts[_LIVING]], level << _FINE_BITS | _FINE
-            lead = _largest(
-                flat, offsets, nodes, living, counts, limit, wanted[level]
-            )
+            lead = _largest(flat, offsets, nodes, living, counts, limit, wanted[level])
             best = nodes[lead, _RANK]
             _copy(nodes[lead, _X0 : _Y1 + 1], boxes[level])
         single[level] = best
