@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from rich.console import Console
 from rich.progress import Progress
 
+from mmdgdm.apis.inference.loading import is_exported, load_localizer
 from mmdgdm.apis.inference.tables import FORMS
 from mmdgdm.cli import commands
-from mmdgdm.errors import ConfigError
 from mmdgdm.utils.argument_checks import check_choice
 
 if TYPE_CHECKING:
     from mmdgdm.apis.inference.files import Report
-    from mmdgdm.apis.inference.localizer import Localizer
 
 #: Images whose first box is printed.
 SHOWN = 10
@@ -89,35 +88,6 @@ def read_classes(words: Optional[Sequence[str]]) -> Optional[list[Any]]:
     return [int(word) if word.isdecimal() else word for word in words]
 
 
-def is_exported(model: str) -> bool:
-    """Whether a model runs without torch."""
-    return model.endswith(".onnx")
-
-
-def load(args: argparse.Namespace) -> Localizer:
-    """Load the model as the command line says."""
-    # Here, since either needs packages that the other does not.
-    if is_exported(args.model):
-        from mmdgdm.apis.inference.onnx_localizer import OnnxLocalizer
-
-        for name in ("weights", "device", "cam_method"):
-            if getattr(args, name) is not None:
-                raise ConfigError(
-                    f"Expected no `--{name.replace('_', '-')}` with {args.model}, "
-                    "which holds its weights and makes maps by CAM on the CPU."
-                )
-        return OnnxLocalizer(args.model, args.threshold)
-    from mmdgdm.apis.inference.inferencer import WSOLInferencer
-
-    return WSOLInferencer(
-        args.model,
-        args.weights,
-        device=args.device,
-        threshold=args.threshold,
-        cam_method=args.cam_method,
-    )
-
-
 def localize(args: argparse.Namespace) -> Report:
     """Localize as the command line says."""
     # Here, so that `--help` need not wait.
@@ -126,7 +96,13 @@ def localize(args: argparse.Namespace) -> Report:
     save = args.save.split(",")
     for form in save:  # before the model is loaded
         check_choice("--save", form, choices=FORMS)
-    inferencer = load(args)
+    inferencer = load_localizer(
+        args.model,
+        args.weights,
+        device=args.device,
+        threshold=args.threshold,
+        cam_method=args.cam_method,
+    )
     return localize_files(
         inferencer,
         args.images,
