@@ -137,9 +137,19 @@ setup(
         "pretrained": read_requirements("pretrained"),
         "search": read_requirements("search"),
         "test": read_requirements("test"),
+        "web": read_requirements("web"),
         "dev": [
             line
-            for name in ("test", "search", "fast", "cam", "export", "docs", "dev")
+            for name in (
+                "test",
+                "search",
+                "fast",
+                "cam",
+                "export",
+                "docs",
+                "web",
+                "dev",
+            )
             for line in read_requirements(name)
         ],
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,3 +60,71 @@ def scores_and_maps() -> Callable[..., ScoresAndMaps]:
         return ScoresAndMaps(scores, head.maps(embedded, labels))
 
     return compute
+
+
+#: Windows of people: width and height in pixels.
+PHONE, DESKTOP = (390, 844), (1280, 900)
+
+
+class Opened(NamedTuple):
+    """A page in a browser, and what went wrong on it so far."""
+
+    page: Any
+    wrong: list[str]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser of this machine, without a window."""
+    driver = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright, of the extra `dev`"
+    )
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs chromium or google-chrome")
+    with driver.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
+    """Opens an address in a window of its own, and writes down what goes wrong.
+
+    That is an error of a script, one on the console, an answer that says no, and any
+    request that leaves ``own``, by default the folder of the address.
+    """
+    windows = []
+
+    def open_address(
+        address: str, *, own: str = "", phone: bool = False, dark: bool = False
+    ) -> Opened:
+        width, height = PHONE if phone else DESKTOP
+        window = browser.new_context(
+            viewport=dict(width=width, height=height),
+            color_scheme="dark" if dark else "light",
+        )
+        windows.append(window)
+        opened = Opened(window.new_page(), [])
+        allowed = (own or address.rpartition("/")[0], "data:", "blob:")
+        _watch(opened, allowed)
+        opened.page.goto(address)
+        return opened
+
+    yield open_address
+    for window in windows:
+        window.close()
+
+
+def _watch(opened: Opened, allowed: tuple[str, ...]) -> None:
+    page, wrong = opened
+
+    def note(what: str, is_wrong: bool = True) -> None:
+        if is_wrong:
+            wrong.append(what)
+
+    page.on("pageerror", lambda error: note(str(error)))
+    page.on("console", lambda said: note(said.text, said.type == "error"))
+    page.on("request", lambda r: note(r.url, not r.url.startswith(allowed)))
+    page.on("response", lambda r: note(f"{r.status} {r.url}", r.status >= 400))

@@ -31,8 +31,9 @@ MAX_FUNCTION_LINES = 50
 # Modules whose distribution has another name, or comes with a declared one.
 PROVIDED_BY = {"PIL": "pillow", "cv2": "mmengine", "yaml": "mmengine"}
 # mmcv is one of two extras, checked by `mmdgdm.utils.dependencies`; those of
-# searches, of speed and of export are others.
+# searches, of speed, of export and of the web demo are others.
 OPTIONAL = {"mmcv", "optuna", "numba", "onnxruntime", "safetensors", "argcomplete"}
+OPTIONAL |= {"gradio", "fastapi", "uvicorn"}
 
 FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef)
 

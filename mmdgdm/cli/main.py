@@ -27,7 +27,7 @@ _NAMES = {
     "visualization": "show",
 }
 #: Commands that take the name of a config.
-_WITH_CONFIG = ("configs", "convert", "export", "show", "test", "train")
+_WITH_CONFIG = ("configs", "convert", "export", "show", "test", "train", "web")
 
 
 def find_commands(folder: Path) -> dict[str, Path]:
