@@ -8,6 +8,7 @@ from typing import Any, Optional
 from markupsafe import Markup
 
 from mmdgdm.errors import DataError
+from mmdgdm.evaluation.functional.scoremaps import DEFAULT_INTERVAL
 from mmdgdm.web.views import (
     Model,
     Visit,
@@ -21,8 +22,6 @@ from mmdgdm.web.views import (
 TITLE = "What the network sees, and where"
 #: What the list of classes offers first.
 BEST = "Best class of each model"
-#: As fine as the thresholds of an evaluation.
-_STEP = 0.001
 #: Files of visitors, and what is known of them, are forgotten after so many seconds;
 #: how often files are looked at for that.
 FORGET_AFTER = 3600
@@ -93,8 +92,8 @@ def _add_column(gr: Any, model: Model) -> list[Any]:
         )
         slider = gr.Slider(
             minimum=0,
-            maximum=1 - _STEP,
-            step=_STEP,
+            maximum=1 - DEFAULT_INTERVAL,
+            step=DEFAULT_INTERVAL,
             value=threshold,
             label="Threshold",
             info=f"The box lies round what is above this share of the map's range. "
