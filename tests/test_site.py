@@ -1,8 +1,9 @@
-"""The documentation site builds without a warning, and its links lead somewhere."""
+"""The documentation site builds without a warning, leads somewhere, and opens."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -10,6 +11,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from filelock import FileLock
+
+from .conftest import DESKTOP, PHONE
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_sphinx = pytest.mark.skipif(
@@ -73,16 +77,58 @@ def test_broken_links_are_found(tmp_path):
     ]
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built once for all processes of a run."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    built = folder / "site"
+    with FileLock(folder / "site.lock"):
+        if not (built / "index.html").is_file():
+            options = ["-b", "html", "-q", "-W", "--keep-going"]
+            done = subprocess.run(
+                [sys.executable, "-m", "sphinx", *options, "docs", built],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+            )
+            (folder / "site.said").write_text(f"{done.returncode} {done.stderr}")
+    assert (folder / "site.said").read_text() == "0 "
+    return built
+
+
 @needs_sphinx
 @pytest.mark.slow
-def test_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path):
-    options = ["-b", "html", "-q", "-W", "--keep-going"]
-    built = subprocess.run(
-        [sys.executable, "-m", "sphinx", *options, "docs", tmp_path],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert built.returncode == 0, built.stderr
-    assert (tmp_path / "api" / "mmdgdm.models.necks.html").is_file()
-    assert broken_links(tmp_path) == []
+def test_site_builds_without_a_warning_and_its_links_lead_somewhere(site):
+    assert (site / "api" / "mmdgdm.models.necks.html").is_file()
+    assert broken_links(site) == []
+
+
+#: How a page looks at a window's size: what is too wide, and how dark the paper is.
+LOOKS = """() => [
+  document.documentElement.scrollWidth - innerWidth,
+  getComputedStyle(document.body).backgroundColor,
+  [...document.images].filter((image) => !image.naturalWidth).length,
+]"""
+
+
+@needs_sphinx
+@pytest.mark.slow
+def test_pages_open_in_a_browser_on_phones_and_desktops_light_and_dark(site, open_page):
+    page, wrong = open_page((site / "index.html").as_uri(), own=site.as_uri())
+    paths = sorted(site.glob("*.html")) + sorted(site.glob("research/*.html"))
+    assert len(paths) > 25
+    for path in paths:
+        page.goto(path.as_uri())
+        for phone in (False, True):
+            width, height = PHONE if phone else DESKTOP
+            page.set_viewport_size(dict(width=width, height=height))
+            seen = {}
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                overflow, seen[scheme], missing = page.evaluate(LOOKS)
+                assert (path.name, overflow, missing) == (path.name, 0, 0)
+            assert seen == {"light": "rgb(255, 255, 255)", "dark": seen["dark"]}
+            assert seen["dark"] != seen["light"]
+        assert (path.name, wrong) == (path.name, [])
