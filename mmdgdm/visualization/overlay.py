@@ -79,12 +79,17 @@ def _write(
     color: str,
     plates: list[Sequence[float]],
 ) -> None:
-    """Write a line on a plate at a box's corner, below the plates that are there."""
+    """Write a line on a plate at a box's corner, below the plates that are there.
+
+    The plate stands above the box where there is room, since it would hide what is in
+    the box.
+    """
     margin = size / 3
     width = min(canvas.measure(text, size), canvas.width - 2 * margin) + 2 * margin
     height = 1.2 * size + 2 * margin
     left = max(0.0, min(corner[0], canvas.width - width))
-    top = max(0.0, min(corner[1], canvas.height - height))
+    above = corner[1] - height
+    top = max(0.0, above if above >= 0 else min(corner[1], canvas.height - height))
     for x0, y0, x1, y1 in sorted(plates, key=lambda plate: plate[1]):
         if x0 < left + width and left < x1 and y0 < top + height and top < y1:
             top = y1

@@ -25,10 +25,20 @@ def test_boxes_stand_at_their_pixels_and_captions_apart():
     first, second = CLASS_STYLES[0][0], CLASS_STYLES[1][0]
     assert count(drawn[97:103, 60:140], first) > 50
     assert count(drawn[108:113, 60:180], second) > 100
-    # Both captions begin at the same corner, one below the other.
-    rows = drawn[31:80, 23:25]
-    assert count(rows[:21], first) > 30
+    # Both captions begin at the same corner, one below the other; the first stands
+    # above its box and hides nothing in it.
+    rows = drawn[8:54, 23:25]
+    assert count(rows[:20], first) > 30
     assert count(rows[24:], second) > 30
+    assert count(drawn[34:80, 30:140], first) == 0
+
+
+def test_a_caption_without_room_above_its_box_stands_in_it():
+    image = np.full((120, 200, 3), 90, np.uint8)
+    box = np.array([[20.0, 10.0, 150.0, 100.0]])
+    drawn = draw_overlay(image, np.ones((2, 2)), boxes=[box], captions=["a cat"])
+    assert count(drawn[11:31, 23:25], CLASS_STYLES[0][0]) > 30
+    assert count(drawn[:8], CLASS_STYLES[0][0]) == 0
 
 
 def test_long_captions_and_small_images():
