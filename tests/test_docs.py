@@ -40,8 +40,14 @@ def test_relative_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", read(page)):
         path = (REPO_ROOT / page).parent / target
         assert path.is_dir() or path.stat().st_size > 0, target
-        if path.suffix in (".jpg", ".png"):
+        if path.suffix in (".jpg", ".png", ".webp"):
             assert cv2.imread(str(path)) is not None, target
+
+
+def test_screenshots_are_small():
+    sizes = [p.stat().st_size for p in (REPO_ROOT / "docs/pictures").glob("screen_*")]
+    assert len(sizes) == 6
+    assert max(sizes) < 150_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -96,8 +96,7 @@ def _add_column(gr: Any, model: Model) -> list[Any]:
             step=DEFAULT_INTERVAL,
             value=threshold,
             label="Threshold",
-            info=f"The box lies round what is above this share of the map's range. "
-            f"At first {threshold:g} ({source}).",
+            info=f"Share of the map's range. At first {threshold:g}: {source}.",
         )
         words = gr.HTML()
         scores = gr.Label(label="Classes", show_heading=False)
