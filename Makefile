@@ -17,11 +17,11 @@ INSTALL_HASH := $(shell { pwd; cat $(INSTALL_INPUTS); } | cksum | cut -d ' ' -f 
 STAMP := $(VENV)/.installed-$(INSTALL_HASH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint test demo docs clean check-python
+.PHONY: help install lint test test-faults demo docs clean check-python
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 install: $(STAMP)  ## Make or renew the virtual environment
 
@@ -55,6 +55,10 @@ lint: $(STAMP)  ## Check style and types
 test: lint  ## Check style and types, then run all tests
 	@echo "==> pytest $(PYTEST_ARGS)"
 	@$(PY) -m pytest $(PYTEST_ARGS)
+
+test-faults: $(STAMP)  ## Provoke every fault of docs/what_it_survives.md, in under 20 minutes
+	@echo "==> pytest -m faults --long $(PYTEST_ARGS)"
+	@$(PY) -m pytest -m faults --long $(PYTEST_ARGS)
 
 demo: $(STAMP)  ## Train, test and draw CAM and DGDM on drawn images, in minutes on a CPU
 	@set -e; for method in $(DEMO_METHODS); do \

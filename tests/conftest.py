@@ -19,6 +19,20 @@ REPO_ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPO_ROOT.parent / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="provoke faults in their long form, as `make test-faults` does",
+    )
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether faults are provoked in their long form: more kills, more examples."""
+    return bool(pytestconfig.getoption("--long"))
+
+
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     """The root of the repository."""
