@@ -46,7 +46,7 @@ def boxes(page):
 
 def wait_for(page, wanted):
     """Wait until the boxes are these; the message shows what they were."""
-    for _ in range(100):
+    for _ in range(300):
         if boxes(page) == wanted:
             return
         page.wait_for_timeout(100)
