@@ -24,10 +24,7 @@ from mmdgdm.engine.setup import overrides
 from mmdgdm.engine.setup.tta import enable_tta
 from mmdgdm.evaluation.stored.record_files import record_path
 from mmdgdm.utils.argument_checks import check_output_file
-from mmdgdm.utils.checkpoint import (
-    check_checkpoint_path,
-    use_safe_checkpoint_loader,
-)
+from mmdgdm.utils.checkpoint import check_checkpoint_path
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -77,7 +74,6 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 def test(args: argparse.Namespace) -> None:
     """Test as the command line says."""
-    use_safe_checkpoint_loader()
     check_checkpoint_path(args.checkpoint)
     check_output_file("--out", args.out, endings=["json"])
     cfg = load_run_config(args)

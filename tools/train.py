@@ -18,7 +18,6 @@ from mmdgdm.cli.command_line import (
     run_command,
 )
 from mmdgdm.engine.setup import overrides
-from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -58,7 +57,6 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> None:
     """Train as the command line says."""
-    use_safe_checkpoint_loader()
     cfg = load_run_config(args)
     if args.seed is not None:
         cfg.randomness = {**(cfg.get("randomness") or {}), "seed": args.seed}

@@ -19,6 +19,7 @@ from mmdgdm.engine.setup.parts import check_parts, explain_build_errors
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.utils.mask_record import MaskRecord, record_masks
 from mmdgdm.utils.argument_checks import check_choice, check_positive_int
+from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 from mmdgdm.visualization.canvas import Pixels
 from mmdgdm.visualization.choosing import spread_over_classes
 from mmdgdm.visualization.inputs import FedImage, LayerView, draw_inputs, draw_layers
@@ -69,6 +70,7 @@ def browse_dataset(
         dataset = DATASETS.build(cfg[f"{split}_dataloader"]["dataset"])
         model: Any = MODELS.build(cfg.model)
     if with_layers and checkpoint is not None:
+        use_safe_checkpoint_loader()
         load_checkpoint(model, checkpoint, map_location="cpu", strict=True)
     labels = [0] * len(dataset)
     if hasattr(dataset, "get_gt_labels"):

@@ -24,7 +24,7 @@ from mmdgdm.engine.setup.config_check import type_name
 from mmdgdm.errors import CheckpointError, ConfigError
 from mmdgdm.utils.argument_checks import check_output_file
 from mmdgdm.utils.checkpoint import load_checkpoint_file
-from mmdgdm.utils.safetensors_files import KEPT, write_safetensors
+from mmdgdm.utils.safetensors_files import KEPT, write_weights
 
 PathLike = Union[str, Path]
 #: Endings of the checkpoints that can be written.
@@ -159,7 +159,7 @@ def _convert(
         "state_dict": {k: v for k, v in weights.items() if k in names},
         "meta": {name: meta[name] for name in KEPT if name in meta},
     }
-    _write(Path(target), content)
+    write_weights(target, content)
     steps = [dict(type="LoadImageFromFile"), *pipeline]
     loader = dict(dataset=dict(type="CustomDataset", pipeline=steps))
     facts = dict(default_scope="mmpretrain", model=wanted, test_dataloader=loader)
@@ -174,11 +174,3 @@ def _load(
         model: nn.Module = MODELS.build(dict(model_cfg))
     check_weights(model, checkpoint, source=str(source))
     return model.eval()
-
-
-def _write(target: Path, content: Mapping[str, Any]) -> None:
-    if target.suffix == ".safetensors":
-        write_safetensors(target, content)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(content, target)

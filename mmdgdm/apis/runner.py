@@ -19,13 +19,14 @@ from mmdgdm.engine.setup.overrides import leave_out_idle_workers, set_resume
 from mmdgdm.engine.setup.parts import check_parts, explain_build_errors
 from mmdgdm.engine.setup.processes import prepare_cpu_processes
 from mmdgdm.utils.argument_checks import check_output_folder
+from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 
 
 def build_runner(cfg: Config, mode: str = "train") -> Runner:
     """Build mmengine's Runner for a config, with clear errors.
 
-    On a machine without a GPU several processes work too (gloo), and a
-    checkpoint is compared with the model before it is loaded.
+    On a machine without a GPU several processes work too (gloo). Nothing in a
+    checkpoint is executed, and it is compared with the model before it is loaded.
 
     Args:
         cfg: A config with ``work_dir`` set; it is completed in place.
@@ -39,6 +40,7 @@ def build_runner(cfg: Config, mode: str = "train") -> Runner:
             argument, a class cannot be built, or ``work_dir`` cannot be written.
         CheckpointError: If a run shall be resumed and the checkpoint is missing.
     """
+    use_safe_checkpoint_loader()
     check_config(cfg, mode)
     check_parts(cfg)
     check_output_folder("work_dir", cfg.work_dir)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmdgdm.errors import CheckpointError
 from mmdgdm.registry import MODELS
 from mmdgdm.utils.checkpoint import load_checkpoint_file
+from mmdgdm.utils.safetensors_files import write_weights
 
 PathLike = Union[str, Path]
 #: Gives the name here of a foreign name; ``None`` for one that is left out on purpose.
@@ -65,7 +66,7 @@ def convert_names(
     modules = nn.ModuleDict({"backbone": MODELS.build(dict(backbone))})
     if head is not None:
         # Without the bias, which is reported below, any number will do.
-        classes = max(1, state_dict[bias].numel()) if bias in state_dict else 1
+        classes = max(1, getattr(state_dict.get(bias), "numel", int)())
         head = {**head, "num_classes": classes}
         modules["head"] = MODELS.build(dict(head))
     wanted = {name: value.shape for name, value in modules.state_dict().items()}
@@ -144,7 +145,8 @@ def convert_file(
         convert: Renames the weights, such as :func:`convert_torchvision`.
         arch: The network, for ``convert``.
         source: The foreign file.
-        target: The file to write. Missing folders are made.
+        target: The file to write, ``.pth`` or ``.safetensors``. Missing folders are
+            made.
 
     Returns:
         What was written.
@@ -163,8 +165,7 @@ def convert_file(
         "head": conversion.head,
         "source": Path(source).name,
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": conversion.state_dict, "meta": meta}, target)
+    write_weights(target, {"state_dict": conversion.state_dict, "meta": meta})
     return conversion
 
 

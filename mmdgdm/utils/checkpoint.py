@@ -11,6 +11,9 @@ module adds what these need, and no more:
 numpy's own functions are not on the list: ``numpy.dtype.__setstate__`` accepts
 forged object fields, so narrow stand-ins of the same name take their place.
 
+A file that takes more memory than it holds is refused too, as is one whose parts are
+not of the form that the rest of this package relies on.
+
 Example:
     >>> from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
     >>> use_safe_checkpoint_loader()  # from here on, for all of mmengine
@@ -32,8 +35,15 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from mmdgdm.errors import CheckpointError
+from mmdgdm.errors import CheckpointError, MMDGDMError
+from mmdgdm.utils.checkpoint_checks import (
+    check_form,
+    check_memory,
+    check_pickle,
+    find_global,
+)
 from mmdgdm.utils.safetensors_files import ENDING, read_safetensors
+from mmdgdm.utils.unpacked_size import check_unpacked_size
 
 #: Names of numpy dtypes that a checkpoint may hold: truth values, integers, floats.
 _DTYPES = frozenset(
@@ -45,6 +55,8 @@ _REFUSAL = re.compile(
     r"GLOBAL (?P<name>\S+)|unrecognized function (?P<function>.+)"
     r"|but got <class '(?P<type>[^']+)'>"
 )
+#: Forms of torch that hold code; so torch calls them.
+_EXECUTED = ("legacy .tar", "TorchScript")
 #: mmengine's loaders leave the choice to torch, which reads it from here.
 _FORCED = {
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
@@ -58,11 +70,12 @@ def _refuse(name: str) -> NoReturn:
     raise pickle.UnpicklingError(f"refused GLOBAL {name}")
 
 
-def _get_statistic(obj: Any, name: str) -> Any:
+def _get_statistic(*args: Any) -> Any:
     """``getattr`` for the statistics of a history buffer, and nothing else."""
-    if obj is HistoryBuffer and name in _STATISTICS:
-        return getattr(obj, name)
-    return _refuse(f"builtins.getattr({getattr(obj, '__name__', obj)!s},{name})")
+    if len(args) == 2 and args[0] is HistoryBuffer and args[1] in _STATISTICS:
+        return getattr(*args)
+    shown = ",".join(str(getattr(arg, "__name__", arg)) for arg in args)
+    return _refuse(f"builtins.getattr({shown})")
 
 
 class _DType:
@@ -156,11 +169,18 @@ def _explain(error: Exception, source: str) -> str:
     """One sentence on why a file could not be loaded."""
     is_pickle = isinstance(error, pickle.UnpicklingError)
     refusal = _REFUSAL.search(str(error)) if is_pickle else None
+    found = ""
     if refusal is not None:
-        name = next(group for group in refusal.groups() if group)
+        name = next(filter(None, refusal.groups()))
+        found = f"asks for {name}, which is not on the list of safe globals"
+    elif bare := find_global(source):
+        found = f"is a bare pickle, which asks for {bare}"
+    elif form := next((form for form in _EXECUTED if form in str(error)), ""):
+        found = f"is of torch's {form} form, which would have to be executed"
+    if found:
         return (
-            f"Checkpoint {source} is refused: it asks for {name}, which is not on the "
-            "list of safe globals; ask its author for a file with the weights alone."
+            f"Checkpoint {source} is refused: it {found}; ask its author for a file "
+            "with the weights alone."
         )
     text = str(error).strip().splitlines()
     reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
@@ -175,12 +195,12 @@ def _explain(error: Exception, source: str) -> str:
 
 
 def _read(load: Callable[[], Any], source: str) -> dict:
-    """Run ``load`` safely and check that a dict comes out."""
+    """Run ``load`` safely and check that a dict of the known form comes out."""
     try:
         with _safe_loading():
             checkpoint = load()
-    except CheckpointError:
-        raise
+    except MMDGDMError as error:
+        raise CheckpointError(str(error)) from error
     except Exception as error:
         raise CheckpointError(_explain(error, source)) from error
     if not isinstance(checkpoint, dict):
@@ -188,6 +208,10 @@ def _read(load: Callable[[], Any], source: str) -> dict:
             f"Expected checkpoint {source} to hold a dict of weights, but got "
             f"{type(checkpoint).__name__}."
         )
+    check_form(checkpoint, source)
+    if "state_dict" in checkpoint and checkpoint.get("meta"):
+        # mmengine would execute this text, which some versions of it have written.
+        checkpoint["meta"].pop("config", None)
     return checkpoint
 
 
@@ -225,8 +249,9 @@ def load_checkpoint_file(path: PathLike, map_location: Any = "cpu") -> dict:
 
     Raises:
         CheckpointError: If the file is missing or unreadable, holds something
-            else than a dict, or asks for a global that is not known to be
-            harmless. The message names the file and that global.
+            else than a dict of weights, asks for a global that is not known to
+            be harmless, or declares more memory than it holds. The message names
+            the file, and what was found.
     """
     check_checkpoint_path(path)
     local = os.path.expanduser(path)
@@ -234,9 +259,13 @@ def load_checkpoint_file(path: PathLike, map_location: Any = "cpu") -> dict:
     def load() -> Any:
         if local.endswith(ENDING):
             return read_safetensors(local, map_location)
+        check_unpacked_size(local)
+        check_pickle(local)
         return torch.load(local, map_location=map_location, weights_only=True)
 
-    return _read(load, str(path))
+    checkpoint = _read(load, str(path))
+    check_memory(checkpoint, local)
+    return checkpoint
 
 
 def _make_safe(loader: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union
 
+import torch
+
 from mmdgdm.errors import CheckpointError
 
 ENDING = ".safetensors"
@@ -37,6 +39,25 @@ def read_safetensors(path: Union[str, Path], map_location: Any = "cpu") -> dict:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         meta = json.loads((file.metadata() or {}).get(_META, "{}"))
     return {"state_dict": weights, "meta": meta}
+
+
+def write_weights(path: Union[str, Path], checkpoint: Mapping[str, Any]) -> None:
+    """Write weights in the form that the name of a file asks for.
+
+    Args:
+        path: A ``.safetensors`` file, for :func:`write_safetensors`, or any other, for
+            :func:`torch.save`; missing folders are made.
+        checkpoint: A state dict, or a dict with ``state_dict`` and ``meta``.
+
+    Raises:
+        CheckpointError: As for :func:`write_safetensors`.
+        OSError: If the file cannot be written.
+    """
+    if Path(path).suffix == ENDING:
+        write_safetensors(path, checkpoint)
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    torch.save(checkpoint, path)
 
 
 def write_safetensors(path: Union[str, Path], checkpoint: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from mmdgdm.converters.torchvision import (
     convert_torchvision,
 )
 from mmdgdm.errors import CheckpointError, ConfigError
+from mmdgdm.utils.checkpoint import use_safe_checkpoint_loader
 
 CLASSES = 7
 
@@ -237,12 +238,16 @@ def test_tool_writes_the_file_and_says_what_it_left_out(
     assert content["meta"]["head"]["num_classes"] == CLASSES
 
 
-def test_pretrained_init_takes_the_file(networks, tmp_path):
-    target = tmp_path / "vgg16.pth"
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_pretrained_init_takes_the_file(networks, tmp_path, ending):
+    if ending == "safetensors":
+        pytest.importorskip("safetensors", reason="needs the extra `export`")
+    target = tmp_path / f"vgg16.{ending}"
     torch.save(networks("vgg16").state_dict(), tmp_path / "source.pth")
     convert_file(
         convert_torchvision, "vgg16", source=tmp_path / "source.pth", target=target
     )
+    use_safe_checkpoint_loader()
     init = {"type": "Pretrained", "checkpoint": str(target), "prefix": "backbone"}
     backbone = MODELS.build({"type": "mmdgdm.VGGGAP", "init_cfg": init})
     backbone.init_weights()

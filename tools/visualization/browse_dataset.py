@@ -19,7 +19,7 @@ from mmdgdm.cli.command_line import add_cfg_options, run_command
 from mmdgdm.engine.setup.config_check import load_config
 from mmdgdm.engine.setup.overrides import merge_cfg_options
 from mmdgdm.utils.argument_checks import check_output_file
-from mmdgdm.utils.checkpoint import check_checkpoint_path, use_safe_checkpoint_loader
+from mmdgdm.utils.checkpoint import check_checkpoint_path
 from mmdgdm.visualization.canvas import save_image
 
 
@@ -71,7 +71,6 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 def browse(args: argparse.Namespace) -> None:
     """Draw as the command line says."""
     check_output_file("--out", args.out, endings=["png", "jpg"])
-    use_safe_checkpoint_loader()
     if args.checkpoint is not None:
         check_checkpoint_path(args.checkpoint)
     cfg = load_config(args.config)

@@ -134,8 +134,6 @@ class CheckpointCheckHook(Hook):
         """Say in the log what the checkpoint decides and what the config does."""
         kept = check_resume(runner, checkpoint, source=self.source)
         meta = checkpoint["meta"]
-        # mmengine would execute this text, which some versions of it have written.
-        meta.pop("config", None)
         say = runner.logger.warning if kept else runner.logger.info
         say(
             f"{self.source} is resumed after epoch {meta['epoch']}, iteration "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from mmengine.runner import Runner
@@ -34,7 +34,7 @@ def check_resume(runner: Runner, checkpoint: Mapping[str, Any], *, source: str) 
 
     Raises:
         CheckpointError: If the checkpoint holds weights alone, another optimizer,
-            other groups of parameters, or other schedules.
+            other groups of parameters, other schedules, or a state of another form.
     """
     meta = checkpoint.get("meta")
     has_place = isinstance(meta, Mapping) and {"epoch", "iter"} <= meta.keys()
@@ -44,16 +44,28 @@ def check_resume(runner: Runner, checkpoint: Mapping[str, Any], *, source: str) 
             "holds weights alone: start a new run from it with "
             "`--cfg-options load_from=...`."
         )
-    saved_types = _optimizer_types(checkpoint["meta"].get("cfg", ""))
+    try:
+        return "; ".join(_compare(runner, checkpoint, source))
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise CheckpointError(
+            f"Expected checkpoint {source} to hold the state of a training run as "
+            f"mmengine writes it, but got: {error!r}."
+        ) from error
+
+
+def _compare(
+    runner: Runner, checkpoint: Mapping[str, Any], source: str
+) -> Iterator[str]:
+    """What differs, of the optimizer and of the schedules."""
+    place = [checkpoint["meta"][name] for name in ("epoch", "iter")]
+    if any(type(number) is not int or number < 0 for number in place):
+        raise TypeError(f"epoch and iteration {place}")
+    saved_types = _optimizer_types(str(checkpoint["meta"].get("cfg", "")))
     types = _optimizer_types(runner.cfg.pretty_text)
     if saved_types and saved_types != types:
         _refuse(source, f"optimizer is {', '.join(saved_types)}", ", ".join(types))
-    return "; ".join(
-        [
-            *_compare_groups(checkpoint["optimizer"], runner.optim_wrapper, source),
-            *_compare_schedules(checkpoint, runner.param_schedulers, source),
-        ]
-    )
+    yield from _compare_groups(checkpoint["optimizer"], runner.optim_wrapper, source)
+    yield from _compare_schedules(checkpoint, runner.param_schedulers, source)
 
 
 def _refuse(source: str, saved: str, built: str) -> NoReturn:
@@ -68,8 +80,8 @@ def _optimizer_types(text: str) -> list[str]:
     """The optimizers that the text of a config names; the text is not executed."""
     try:
         lines = ast.parse(text).body
-    except SyntaxError:
-        return []
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return []  # no Python, or nested beyond what its parser takes
     calls = [
         node.value
         for line in lines
