@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from mmdgdm.datasets.prepare.splits import PREPARED, SPLITS
-from mmdgdm.errors import DataError
+from mmdgdm.datasets.prepare.splits import SPLITS, read_prepared
 from mmdgdm.evaluation.stored.metadata import CLASSES
 from mmdgdm.utils.faults import PathLike
 
@@ -30,30 +27,6 @@ _BASES = (
     "schedules/finetune.py",
     "default_runtime.py",
 )
-
-
-def read_prepared(prepared: PathLike) -> dict[str, Any]:
-    """Read what a prepared folder was made from.
-
-    Args:
-        prepared: The folder.
-
-    Returns:
-        ``images``, their folder; ``classes``, their names; ``boxes``, whether there
-        are any.
-
-    Raises:
-        DataError: If the folder was not prepared.
-    """
-    path = Path(prepared) / PREPARED
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return {key: facts[key] for key in ("images", "classes", "boxes")}
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"Expected {prepared} to be a folder that `mmdgdm prepare folder IMAGES "
-            f"{prepared}` or `coco` made, but {path} cannot be read ({error})."
-        ) from error
 
 
 def format_config(

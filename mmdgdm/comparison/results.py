@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -29,7 +28,8 @@ from mmdgdm.evaluation.stored.record_files import (
     record_path,
 )
 from mmdgdm.utils.argument_checks import check_positive_int
-from mmdgdm.utils.faults import PathLike
+from mmdgdm.utils.faults import PathLike, parse_numbers
+from mmdgdm.utils.json_files import read_json
 
 #: How often images are drawn unless said otherwise.
 NUM_RESAMPLES = 2000
@@ -187,7 +187,7 @@ def write_differences(path: PathLike, differences: Sequence[Difference]) -> None
 
 def _read_result(path: PathLike) -> _Result:
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise DataError(
             f"Expected {path} to be the .json result of an evaluation, but got: "
@@ -218,20 +218,26 @@ def _own_metrics(metrics: Mapping[str, float], path: PathLike) -> dict[str, floa
         for name, part in parts.items()
         if part.prefix == prefix
     }
-    needed = ("gt_known", f"{THRESHOLD}gt_known", "max_box_acc_v2")
+    overlaps = [name for name in own if name.startswith(_V2)]
+    needed = ["gt_known", "max_box_acc_v2", *overlaps]
+    needed += [f"{THRESHOLD}{name}" for name in ("gt_known", *overlaps)]
     is_clear = len(found) == 1 or f"{PREFIX}/" in found
     if not is_clear or any(name not in own for name in needed):
         raise DataError(
-            f"Expected {path} to hold '{PREFIX}/gt_known', its threshold and "
-            f"'{PREFIX}/max_box_acc_v2', the scores of boxes of the true class's maps, "
-            f"but got {', '.join(map(repr, metrics)) or 'nothing'}."
+            f"Expected {path} to hold '{PREFIX}/gt_known', '{PREFIX}/max_box_acc_v2', "
+            "the scores of boxes of the true class's maps, and their thresholds, but "
+            f"got {', '.join(map(repr, metrics)) or 'nothing'}."
         )
     return own
 
 
 def _overlaps(result: _Result) -> list[float]:
     """The overlaps of MaxBoxAccV2 in percent."""
-    return [float(n[len(_V2) :]) for n in result.metrics if n.startswith(_V2)]
+    texts = [name[len(_V2) :] for name in result.metrics if name.startswith(_V2)]
+    try:
+        return list(parse_numbers(texts, " ".join(texts))) if texts else []
+    except DataError as error:
+        raise DataError(f"{result.path}: names overlaps {texts} percent.") from error
 
 
 def _check_same_overlaps(results: Sequence[_Result]) -> None:
@@ -260,7 +266,7 @@ def _score(result: _Result, image_ids: Sequence[str], *, at_val: bool) -> _Score
     for name, values in scores.items():
         at = AT_VAL if at_val and f"{AT_VAL}{name}" in result.metrics else ""
         said, found = result.metrics.get(f"{at}{name}"), 100 * float(values.mean())
-        if said is None or abs(said - found) > _TOLERANCE:
+        if said is None or not abs(said - found) <= _TOLERANCE:
             raise DataError(
                 f"Expected {record_path(result.path)} to hold the records of "
                 f"{result.path}, whose {at}{name} is {said}, but they give "
@@ -313,7 +319,7 @@ def _differences(
     groups: list[tuple[str, str, Any]] = [("all", "all", np.arange(len(ours)))]
     groups += [("size", *group) for group in size_groups(first.table).items()]
     groups += [
-        ("class", classes[label] if classes else str(label), places)
+        ("class", classes[label] if label < len(classes) else str(label), places)
         for label, places in class_groups(first.table).items()
     ]
     rows = []

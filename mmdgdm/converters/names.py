@@ -78,8 +78,8 @@ def convert_names(
             left_out.append(name)
         elif target not in wanted or target in converted:
             unknown.append(name)
-        elif not isinstance(tensor, Tensor):
-            odd.append(f"{name} (no tensor)")
+        elif not _is_plain(tensor):
+            odd.append(f"{name} (no plain tensor)")
         elif not _fits(tensor.shape, wanted[target]):
             shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted[target])}"
             odd.append(f"{name} ({shapes})")
@@ -100,6 +100,11 @@ def convert_names(
                 f"{', '.join(sorted(names)[:3])}{more}."
             )
     return Conversion(converted, dict(backbone), head, left_out)
+
+
+def _is_plain(value: Any) -> bool:
+    is_tensor = isinstance(value, Tensor)
+    return is_tensor and value.layout == torch.strided and not value.is_quantized
 
 
 def _fits(shape: torch.Size, wanted: torch.Size) -> bool:

@@ -20,6 +20,7 @@ from mmdgdm.utils.argument_checks import check_choice
 from mmdgdm.utils.faults import (
     RAISE,
     Faults,
+    parse_integer,
     parse_numbers,
     read_lines,
     same_file_name,
@@ -225,18 +226,19 @@ def _read_table(path: Path, faults: Faults, images: Optional[_Table] = None) -> 
     """Read lines ``<id> <text>``; with ``images``, exactly their ids must occur."""
     table: _Table = {}
     for number, line in read_lines(path, faults):
-        key, _, text = line.strip().partition(" ")
-        if not (key.isascii() and key.isdecimal()) or not text.strip():
+        first, _, text = line.strip().partition(" ")
+        key = parse_integer(first)
+        if key is None or not text.strip():
             message = f"Expected '<id> <value>', but got {line!r}"
             faults.add("malformed line", path, message=message, line=number)
-        elif int(key) in table:
-            message = f"id {key} comes again (first on line {table[int(key)][0]})"
+        elif key in table:
+            message = f"id {key} comes again (first on line {table[key][0]})"
             faults.add("duplicate id", path, message=message, line=number)
-        elif images is not None and int(key) not in images:
+        elif images is not None and key not in images:
             message = f"id {key} is not in {IMAGES}"
             faults.add("unknown id", path, message=message, line=number)
         else:
-            table[int(key)] = (number, text.strip())
+            table[key] = (number, text.strip())
     if not table and path.is_file():
         faults.add("empty file", path, message="has no line '<id> <value>'")
     elif table and images is not None:
@@ -254,10 +256,10 @@ def _parse_label(
     if entry is None:
         return None
     line, text = entry
-    known = text.isascii() and text.isdecimal() and int(text) >= 1
+    label = parse_integer(text)
     # Without a readable classes.txt, whose fault is taken, any class will do.
-    if known and int(text) <= (num_classes or int(text)):
-        return int(text) - 1
+    if label is not None and 1 <= label <= (num_classes or label):
+        return label - 1
     message = (
         f"Expected a class id within [1, {num_classes}] ({CLASSES} names so many), but "
         f"got {text!r}"

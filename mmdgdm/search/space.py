@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union
@@ -16,6 +17,8 @@ from mmdgdm.errors import ConfigError
 #: Optuna's distributions by dotted key of the config, in the order of the file.
 Space = dict[str, Any]
 
+#: What YAML of another form leads to.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _KINDS = ("uniform", "log_uniform", "int", "choice")
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -63,13 +66,13 @@ def read_space(path: Union[str, Path]) -> Space:
     try:
         # The loader is a safe one.
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, RecursionError, yaml.YAMLError, *_MALFORMED) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"Space file {path} cannot be read ({reason}).") from error
     if not isinstance(content, Mapping) or not content:
         raise ConfigError(
             f"Expected space file {path} to map keys of the config to their ranges, "
-            f"but got {content!r}."
+            f"but got {reprlib.repr(content)}."
         )
     space = {}
     for key, entry in content.items():
@@ -84,10 +87,12 @@ def _parse(entry: Any) -> distributions.BaseDistribution:
     """A distribution; what is wrong is a ``ValueError``, as it is for Optuna."""
     if not isinstance(entry, Mapping) or len(entry) != 1 or {*entry} - {*_KINDS}:
         forms = ", ".join(f"{{{kind}: [...]}}" for kind in _KINDS)
-        raise ConfigError(f"Expected one of {forms}, but got {entry!r}.")
+        raise ConfigError(f"Expected one of {forms}, but got {reprlib.repr(entry)}.")
     ((kind, values),) = entry.items()
     if not isinstance(values, list):
-        raise ConfigError(f"Expected `{kind}` to be a list, but got {values!r}.")
+        raise ConfigError(
+            f"Expected `{kind}` to be a list, but got {reprlib.repr(values)}."
+        )
     if kind == "choice":
         return _parse_choices(values)
     types = {int} if kind == "int" else {int, float}
@@ -95,11 +100,12 @@ def _parse(entry: Any) -> distributions.BaseDistribution:
         what = "whole numbers" if kind == "int" else "numbers"
         raise ConfigError(
             f"Expected `{kind}` to be {what} [low, high] or [low, high, step], but got "
-            f"{values!r}."
+            f"{reprlib.repr(values)}."
         )
     low, high, *step = values
-    if not abs(low) + abs(high) < float("inf"):
-        raise ConfigError(f"Expected finite bounds, but got {values!r}.")
+    # A whole number may be larger than any float.
+    if not all(abs(value) < 1e300 for value in values):
+        raise ConfigError(f"Expected finite bounds, but got {reprlib.repr(values)}.")
     if kind == "int":
         return distributions.IntDistribution(low, high, step=step[0] if step else 1)
     return distributions.FloatDistribution(
@@ -113,10 +119,12 @@ def _parse_choices(values: list[Any]) -> distributions.CategoricalDistribution:
         if not all(isinstance(item, _PLAIN) for item in items):
             raise ConfigError(
                 "Expected each `choice` to be a number, string, boolean, null or a "
-                f"list of these, but got {value!r}."
+                f"list of these, but got {reprlib.repr(value)}."
             )
         if sum(repr(value) == repr(other) for other in values) > 1:
-            raise ConfigError(f"Expected different choices, but got {value!r} twice.")
+            raise ConfigError(
+                f"Expected different choices, but got {reprlib.repr(value)} twice."
+            )
     return distributions.CategoricalDistribution(
         [json.dumps(value) for value in values]
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import signal
@@ -19,6 +18,7 @@ from mmengine.config import Config
 
 from mmdgdm.engine.setup.config_check import did_you_mean
 from mmdgdm.errors import ConfigError, MMDGDMError
+from mmdgdm.utils.training_logs import read_scalars
 
 #: What trials and their checks leave out of a config.
 NO_TEST = dict.fromkeys(("test_dataloader", "test_cfg", "test_evaluator"))
@@ -132,9 +132,8 @@ def _last_line(log: Path) -> str:
 def read_validations(folder: Union[str, Path]) -> list[dict[str, float]]:
     """Read the scores of all validations of a run.
 
-    They come from ``<time>/vis_data/scalars.json``, which mmengine's
-    ``LocalVisBackend`` writes, one JSON object a line; lines of training have the
-    key ``iter``. A resumed run has several such files.
+    They come from what the training logged
+    (:func:`mmdgdm.utils.training_logs.read_scalars`).
 
     Args:
         folder: The work dir of the run.
@@ -142,13 +141,11 @@ def read_validations(folder: Union[str, Path]) -> list[dict[str, float]]:
     Returns:
         The metrics by name of each validation, in order.
     """
-    found = []
-    for path in sorted(Path(folder).glob("*/vis_data/scalars.json")):
-        for text in path.read_text(encoding="utf-8").splitlines():
-            line = json.loads(text)
-            if "iter" not in line:
-                found.append({k: v for k, v in line.items() if k not in _NOT_METRICS})
-    return found
+    return [
+        {name: value for name, value in line.items() if name not in _NOT_METRICS}
+        for line in read_scalars(folder)
+        if "iter" not in line
+    ]
 
 
 def choose_validation(

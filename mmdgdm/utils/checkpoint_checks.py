@@ -8,7 +8,7 @@ import os
 import pickle
 import pickletools
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import IO, Any, Union, cast
 
 import torch
 
@@ -32,11 +32,15 @@ def check_pickle(path: PathLike) -> None:
     """
     if os.path.getsize(path) == 0:
         return
+    with _content(path) as content:
+        if any(content.find(call) >= 0 for call in _TAKES_MEMORY):
+            raise pickle.UnpicklingError("refused GLOBAL builtins.bytearray")
+
+
+def _content(path: PathLike) -> mmap.mmap:
+    """A file that is not empty; unlike a file, it takes no memory for what it lacks."""
     with open(path, "rb") as file:
-        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        with content:
-            if any(content.find(call) >= 0 for call in _TAKES_MEMORY):
-                raise pickle.UnpicklingError("refused GLOBAL builtins.bytearray")
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def check_memory(checkpoint: Mapping[str, Any], path: PathLike) -> None:
@@ -79,15 +83,16 @@ def find_global(source: str) -> str:
     """
     texts: list[str] = []
     try:
-        with open(os.path.expanduser(source), "rb") as file:
-            for opcode, value, _ in pickletools.genops(file):
+        with _content(os.path.expanduser(source)) as content:
+            # It reads as a file does.
+            for opcode, value, _ in pickletools.genops(cast(IO[bytes], content)):
                 if opcode.name == "GLOBAL":
                     return str(value).replace(" ", ".")
                 if opcode.name == "STACK_GLOBAL":
                     return ".".join(texts[-2:])
                 if isinstance(value, str):
                     texts.append(value)
-    except (OSError, ValueError):  # an address, or no pickle
+    except (OSError, ValueError, OverflowError):  # an address, or no pickle
         pass
     return ""
 
@@ -107,10 +112,8 @@ def check_form(checkpoint: Mapping[str, Any], source: str) -> None:
     _check_mapping("weights by name", weights, source)
     if weights is checkpoint:
         return
-    meta = checkpoint.get("meta") or {}
-    _check_mapping("`meta`", meta, source)
-    facts = meta.get("dataset_meta") or {}
-    _check_mapping("`dataset_meta` in `meta`", facts, source)
+    meta = _part("`meta`", checkpoint.get("meta"), source)
+    facts = _part("`dataset_meta` in `meta`", meta.get("dataset_meta"), source)
     for names in (facts.get("classes"), meta.get("CLASSES")):
         is_list = names is None or isinstance(names, (list, tuple))
         if not is_list or not all(isinstance(name, str) for name in names or ()):
@@ -118,14 +121,21 @@ def check_form(checkpoint: Mapping[str, Any], source: str) -> None:
                 f"Expected checkpoint {source} to hold class names as a list of texts, "
                 f"but got {type(names).__name__}."
             )
-    thresholds = meta.get("wsol_thresholds") or {}
-    _check_mapping("`wsol_thresholds` in `meta`", thresholds, source)
+    thresholds = meta.get("wsol_thresholds")
+    thresholds = _part("`wsol_thresholds` in `meta`", thresholds, source)
     for name, value in thresholds.items():
         if not isinstance(value, (int, float)) or not math.isfinite(value):
             raise CheckpointError(
                 f"Expected checkpoint {source} to hold thresholds as numbers, but got "
                 f"{type(value).__name__} for {name!r}."
             )
+
+
+def _part(what: str, value: Any, source: str) -> Mapping[str, Any]:
+    """A part that may be missing."""
+    part: Mapping[str, Any] = {} if value is None else value
+    _check_mapping(what, part, source)
+    return part
 
 
 def _check_mapping(what: str, value: Any, source: str) -> None:

@@ -133,6 +133,19 @@ def parse_numbers(texts: Iterable[str], form: str) -> tuple[float, ...]:
     return numbers
 
 
+def parse_integer(text: str) -> Optional[int]:
+    """Parse a whole number of ASCII digits, at most 18; ``None`` if it is none.
+
+    Example:
+        >>> parse_integer(" 12 "), parse_integer("-1"), parse_integer("1_0")
+        (12, None, None)
+    """
+    text = text.strip()
+    # Python reads more: digits of other scripts, and as many as fill its memory.
+    is_plain = text.isascii() and text.isdecimal() and len(text) <= 18
+    return int(text) if is_plain else None
+
+
 def same_file_name(path: str) -> str:
     """The shortest spelling of a path below a folder, equal for spellings of one file.
 

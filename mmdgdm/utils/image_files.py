@@ -11,7 +11,7 @@ import os
 import struct
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any, Callable, NamedTuple, Union
 
 import cv2
 import numpy as np
@@ -95,7 +95,9 @@ def read_image(
     """
     content = _read_whole(path, read)
     try:
-        if decoder == "cv2" and _jpeg_header(content)[1] in (1, 3):
+        header = _jpeg_header(content)
+        if decoder == "cv2" and header.channels in (1, 3):
+            _check_size(header)
             pixels = _decode_by_opencv(content)
         else:
             with _open(BytesIO(content), turned=upright) as image:
@@ -297,14 +299,14 @@ def _read_whole(path: PathLike, read: ReadBytes) -> bytes:
     """
     try:
         content = read(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter for names that no file has
         raise _unusable(path, error) from error
     if not content:
         raise _unusable(path, "got an empty file")
     is_whole = True
     if content.startswith(_JPEG):
         # A thumbnail in the header has an end of its own.
-        is_whole = content.rfind(_JPEG_END, _jpeg_header(content)[0]) >= 0
+        is_whole = content.rfind(_JPEG_END, _jpeg_header(content).length) >= 0
     elif content.startswith(_PNG):
         is_whole = content.rfind(_PNG_END) >= 0
     if not is_whole:
@@ -312,20 +314,38 @@ def _read_whole(path: PathLike, read: ReadBytes) -> bytes:
     return content
 
 
-def _jpeg_header(content: bytes) -> tuple[int, int]:
-    """Length of a JPEG's header, and the number of channels; 0, 0 if it is none."""
+class _JpegHeader(NamedTuple):
+    """What a JPEG says ahead of its pixels; all 0 if it is none."""
+
+    length: int = 0
+    channels: int = 0
+    width: int = 0
+    height: int = 0
+
+
+def _check_size(header: _JpegHeader) -> None:
+    """Refuse what Pillow does in other formats: a few bytes would fill the memory."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and header.width * header.height > 2 * limit:
+        raise ValueError(
+            f"{header.width} x {header.height} pixels are more than {2 * limit:,}"
+        )
+
+
+def _jpeg_header(content: bytes) -> _JpegHeader:
     if not content.startswith(_JPEG):
-        return 0, 0
-    place, channels = 2, 0
+        return _JpegHeader()
+    place, channels, width, height = 2, 0, 0, 0
     while True:
         place = content.find(b"\xff", place)
         if not 0 <= place < len(content) - 9:
-            return len(content), channels
+            return _JpegHeader(len(content), channels, width, height)
         kind = content[place + 1]
         if kind == _SCAN:
-            return place, channels
+            return _JpegHeader(place, channels, width, height)
         if kind in _FRAMES:
             channels = content[place + 9]
+            height, width = struct.unpack_from(">HH", content, place + 5)
         # Fill bytes and markers without a body are passed byte by byte.
         is_segment = 0xC0 <= kind < 0xFF and not 0xD0 <= kind <= 0xD9
         length = int.from_bytes(content[place + 2 : place + 4], "big")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 from mmdgdm.errors import DataError
+from mmdgdm.utils.json_files import parse_json
 
 #: Under which name the facts stand in the metadata of an ONNX file, and as which extra
 #: file in a program of torch.export.
@@ -52,6 +54,21 @@ class ModelFacts:
         """The facts as text."""
         return json.dumps({"form": _FORM, **asdict(self)})
 
+    def _check(self) -> None:
+        """Raise what :meth:`from_json` explains."""
+        numbers = (*self.mean, *self.std, self.threshold or 0)
+        texts = (*self.classes, self.interpolation, self.backend)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("names that are no texts")
+        if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
+            raise TypeError("mean, std or threshold that are no finite numbers")
+        if not 0 <= (self.threshold or 0) < 1:
+            raise ValueError(f"threshold {self.threshold}")
+        if [type(side) for side in self.input_size] != [int, int]:
+            raise TypeError(f"input_size {self.input_size}")
+        if min(self.input_size) < 1 or len(self.mean) != len(self.std):
+            raise ValueError(f"input_size {self.input_size}, mean {self.mean}")
+
     @classmethod
     def from_json(cls, text: str, *, source: str) -> ModelFacts:
         """Read what :meth:`to_json` wrote.
@@ -72,11 +89,13 @@ class ModelFacts:
             True
         """
         try:
-            content: dict[str, Any] = json.loads(text)
+            content: dict[str, Any] = parse_json(text)
             form = content.pop("form")
             names = ("classes", "input_size", "mean", "std")
             content.update({name: tuple(content[name]) for name in names})
             facts = cls(**content) if form == _FORM else None
+            if facts is not None:
+                facts._check()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(
                 f"Expected the metadata {FACTS_KEY!r} of {source} to be as "

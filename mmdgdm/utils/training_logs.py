@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmdgdm.errors import DataError
 from mmdgdm.utils.faults import PathLike
+from mmdgdm.utils.json_files import parse_json
 
 #: Keys of a line that are no values to plot.
 _NO_VALUES = frozenset(["epoch", "iter", "step", "time", "data_time", "memory"])
@@ -31,6 +33,51 @@ class TrainingLog:
     unit: str
 
 
+def read_scalars(work_dir: PathLike) -> list[dict[str, Any]]:
+    """Read what a training logged, line by line, with all its resumed parts.
+
+    A training that was ended while it wrote leaves a line without an end, which is
+    passed over.
+
+    Args:
+        work_dir: The folder of the run.
+
+    Returns:
+        Each line, with a whole number ``step``; of training with the key ``iter``, and
+        where epochs are counted with ``epoch``, above 0.
+
+    Raises:
+        DataError: If a file cannot be read, or a line is malformed.
+    """
+    lines = []
+    for path in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
+        try:
+            texts = path.read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path} cannot be read ({error}).") from error
+        for number, text in enumerate(texts, start=1):
+            try:
+                lines += [_parse_line(text)] if text else []
+            except (ValueError, TypeError, KeyError) as error:
+                if number == len(texts):
+                    continue
+                raise DataError(
+                    f"{path}, line {number}: Expected a JSON object with `step`, but "
+                    f"got {text[:60]!r}."
+                ) from error
+    return lines
+
+
+def _parse_line(text: str) -> dict[str, Any]:
+    line: dict[str, Any] = parse_json(text)
+    step, epoch = line["step"], line.get("epoch", 1)
+    if not isinstance(step, int) or not isinstance(epoch, (int, float)):
+        raise TypeError(f"step {step!r}, epoch {epoch!r}")
+    if not (math.isfinite(epoch) and epoch > 0):
+        raise ValueError(f"epoch {epoch!r}")
+    return line
+
+
 def read_training(work_dir: PathLike, name: str = "") -> TrainingLog:
     """Read the log of a training, with all its resumed parts.
 
@@ -51,17 +98,9 @@ def read_training(work_dir: PathLike, name: str = "") -> TrainingLog:
     """
     train: dict[int, dict[str, float]] = {}
     val: dict[int, dict[str, float]] = {}
-    for path in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
-        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines()):
-            try:
-                line = json.loads(text)
-                part = train if "iter" in line else val
-                part[int(line["step"])] = line
-            except (ValueError, KeyError, TypeError) as error:
-                raise DataError(
-                    f"{path}, line {number + 1}: Expected a JSON object with `step`, "
-                    f"but got {text[:60]!r}."
-                ) from error
+    for line in read_scalars(work_dir):
+        part = train if "iter" in line else val
+        part[line["step"]] = line
     if not train and not val:
         raise DataError(
             f"Expected {work_dir} to be the folder of a training, with "

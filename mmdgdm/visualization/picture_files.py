@@ -15,8 +15,9 @@ It holds ``pictures.json``, a list with an entry an image: the fields of
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,12 @@ import cv2
 import numpy as np
 
 from mmdgdm.errors import DataError
+from mmdgdm.evaluation.functional.boxes import scale_boxes
 from mmdgdm.evaluation.functional.image_facts import ImageFacts
+from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE
 from mmdgdm.utils.faults import PathLike
+from mmdgdm.utils.json_files import read_json
+from mmdgdm.utils.output_paths import path_inside
 from mmdgdm.visualization.canvas import Pixels, save_image
 from mmdgdm.visualization.colors import DEFAULT_COLORMAP
 from mmdgdm.visualization.sheets import Shot, draw_shot
@@ -45,7 +50,8 @@ def picture_stem(place: int, image_id: str) -> str:
         '00007_a-b-c'
     """
     text = re.sub(r"[^A-Za-z0-9._-]+", "-", image_id.rsplit(".", 1)[0])
-    return f"{place:05d}_{text}"
+    # Of a name that no disk would take, the end tells more than the folders before.
+    return f"{place:05d}_{text[-150:]}"
 
 
 def write_pictures(
@@ -64,6 +70,7 @@ def write_pictures(
         colormap: Name of a colour map of matplotlib.
 
     Raises:
+        DataError: If a link leads out of the folder.
         OSError: If a file cannot be written.
     """
     root = Path(folder)
@@ -73,14 +80,15 @@ def write_pictures(
         image = _limit(shot.image)
         ending = ".png" if max(image.shape) <= _SMALL else ".jpg"
         names = {"image": f"images/{stem}{ending}", "map": f"maps/{stem}.png"}
-        save_image(image, root / names["image"])
-        save_image(shot.quantized, root / names["map"])
+        save_image(image, path_inside(root, names["image"]))
+        save_image(shot.quantized, path_inside(root, names["map"]))
         if draw:
             names["file"] = f"{stem}.jpg"
-            save_image(draw_shot(shot, colormap=colormap), root / names["file"])
+            drawing = draw_shot(shot, colormap=colormap)
+            save_image(drawing, path_inside(root, names["file"]))
         entries.append({**names, **asdict(shot.facts)})
     text = json.dumps(entries, indent=1) + "\n"
-    (root / LISTING).write_text(text, encoding="utf-8")
+    path_inside(root, LISTING).write_text(text, encoding="utf-8")
 
 
 def read_pictures(folder: PathLike) -> list[Shot]:
@@ -97,9 +105,9 @@ def read_pictures(folder: PathLike) -> list[Shot]:
     """
     path = Path(folder) / LISTING
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path)
         return [_read_entry(Path(folder), entry) for entry in entries]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"Expected {path} to be the list of a folder of pictures, as "
             f"`tools/test.py --show-dir` writes it, but got: {error!r}."
@@ -107,13 +115,39 @@ def read_pictures(folder: PathLike) -> list[Shot]:
 
 
 def _read_entry(root: Path, entry: dict[str, Any]) -> Shot:
-    image = _read_image(root / entry["image"], cv2.IMREAD_COLOR)
-    quantized = _read_image(root / entry["map"], cv2.IMREAD_GRAYSCALE)
+    image = _read_image(path_inside(root, entry["image"]), cv2.IMREAD_COLOR)
+    quantized = _read_image(path_inside(root, entry["map"]), cv2.IMREAD_GRAYSCALE)
     known = {field.name: entry[field.name] for field in fields(ImageFacts)}
     known["box"] = tuple(known["box"])
     known["gt_boxes"] = tuple(map(tuple, known["gt_boxes"]))
+    facts = ImageFacts(**known)
+    _check_facts(facts)
     pixels = np.ascontiguousarray(image[..., ::-1])
-    return Shot(pixels, quantized, ImageFacts(**known))
+    return Shot(pixels, quantized, facts)
+
+
+def _check_facts(facts: ImageFacts) -> None:
+    """Raise a ``TypeError`` or ``ValueError`` if a fact is of another form."""
+    kinds: tuple[tuple[Any, Sequence[str]], ...] = (
+        (str, ("kind", "true_class", "predicted_class", "map_class")),
+        (int, ("label", "predicted", "map_label")),
+        ((int, float), ("iou", "confidence")),
+    )
+    for kind, names in kinds:
+        for name in names:
+            value = getattr(facts, name)
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"`{name}` is {value!r}")
+    if not isinstance(facts.image_id, str):
+        raise TypeError(f"`image_id` is {facts.image_id!r}")
+    for box in (facts.box, *facts.gt_boxes):
+        if len(box) != 4 or not all(math.isfinite(value) for value in box):
+            raise ValueError(f"a box is {box!r}")
+    if facts.gt_boxes:
+        size = (int(facts.width), int(facts.height))
+        scale_boxes(facts.gt_boxes, size, target_size=EVAL_SIZE)
+    if min(facts.width, facts.height) < 1 or not 0 <= facts.threshold <= 1:
+        raise ValueError(f"{facts.width} x {facts.height} at {facts.threshold}")
 
 
 def _read_image(path: Path, kind: int) -> Pixels:

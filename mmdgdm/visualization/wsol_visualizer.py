@@ -13,6 +13,7 @@ from mmpretrain.visualization import UniversalVisualizer
 
 from mmdgdm.evaluation.functional.image_facts import ImageFacts
 from mmdgdm.registry import VISUALIZERS
+from mmdgdm.utils.output_paths import path_inside
 from mmdgdm.visualization.candidates import Candidate, make_candidate
 from mmdgdm.visualization.canvas import Pixels, save_image
 from mmdgdm.visualization.choosing import (
@@ -126,7 +127,7 @@ class WSOLVisualizer(UniversalVisualizer):
         write_pictures(folder, shots, draw=draw, colormap=self.colormap)
         panels = [[shots[place]] for place in varied]
         sheet = draw_sheet(panels, title=kind_shares(facts), colormap=self.colormap)
-        save_image(sheet, folder / OVERVIEW)
+        save_image(sheet, path_inside(folder, OVERVIEW))
         return sheet
 
     def save_growth(self, folder: Path) -> Pixels:
@@ -145,5 +146,5 @@ class WSOLVisualizer(UniversalVisualizer):
             for path in sorted(folder.glob(f"*/{LISTING}"))
         }
         sheet = draw_growth(steps, colormap=self.colormap)
-        save_image(sheet, folder / "growth.jpg")
+        save_image(sheet, path_inside(folder, "growth.jpg"))
         return sheet

@@ -79,7 +79,7 @@ def test_scores_of_a_resumed_run_follow_each_other(tmp_path):
     for name, score in (("20260102_000000", 2), ("20260101_000000", 1)):
         (tmp_path / name / "vis_data").mkdir(parents=True)
         (tmp_path / name / "vis_data" / "scalars.json").write_text(
-            f'{{"acc": {score}}}\n'
+            f'{{"acc": {score}, "step": 1}}\n{{"acc'  # ended while it wrote
         )
     assert read_validations(tmp_path) == [{"acc": 1}, {"acc": 2}]
 

@@ -166,3 +166,18 @@ def test_the_images_are_never_overwritten(run_localize, model, photos, capsys):
     assert (photos / "a/x.png").read_bytes() == before
     assert run_localize([str(photos), *options]) == 2  # overlays lie among them now
     assert "lies where results are written" in capsys.readouterr().err
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("form", ["image", "npy"])
+def test_no_result_follows_a_link_out(
+    run_localize, model, photos, tmp_path, form, capsys
+):
+    out, other = tmp_path / "out", tmp_path / "other"
+    for folder in (out, other):
+        folder.mkdir()
+    (out / "images").symlink_to(other)
+    (out / "maps").symlink_to(other)
+    assert run_localize([str(photos), "--out-dir", str(out), "--save", form, *model])
+    assert "a link leads out of it" in capsys.readouterr().err
+    assert files(other) == set()

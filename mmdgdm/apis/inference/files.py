@@ -31,6 +31,7 @@ from mmdgdm.apis.inference.tables import (
 from mmdgdm.apis.inference.videos import VideoFrames, localize_video
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.utils.argument_checks import check_choice, check_output_folder
+from mmdgdm.utils.output_paths import path_inside
 from mmdgdm.visualization.canvas import save_image
 
 #: Endings of overlays; of other images, they are JPEG.
@@ -141,9 +142,9 @@ def _localize_stills(
         report.entries.append(result.to_dict())
         report.names.append(name)
         if "image" in save:
-            _save_overlay(out_dir / IMAGES / name, picture, result)
+            _save_overlay(out_dir, name, picture=picture, found=result)
         if "npy" in save:
-            _save_maps(out_dir / MAPS / f"{name}.npy", result)
+            _save_maps(path_inside(out_dir, f"{MAPS}/{name}.npy"), result)
         bar.advance(task)
 
 
@@ -159,7 +160,7 @@ def _localize_one_video(
     report: Report,
     **kwargs: Any,
 ) -> None:
-    target = out_dir / VIDEOS / name
+    target = path_inside(out_dir, f"{VIDEOS}/{name}")
     try:
         count = VideoFrames(source).count
         task = bar.add_task(name.name, total=count or None)
@@ -180,9 +181,11 @@ def _as_video(target: Path) -> Path:
     return target if target.suffix.lower() == ".mp4" else Path(f"{target}.mp4")
 
 
-def _save_overlay(target: Path, picture: Picture, found: Localization) -> None:
-    if target.suffix.lower() not in _OVERLAY_ENDINGS:
-        target = Path(f"{target}.jpg")
+def _save_overlay(
+    out_dir: Path, name: PurePath, *, picture: Picture, found: Localization
+) -> None:
+    ending = "" if name.suffix.lower() in _OVERLAY_ENDINGS else ".jpg"
+    target = path_inside(out_dir, f"{IMAGES}/{name}{ending}")
     drawn = draw_result(picture.pixels, found)
     save_image(np.ascontiguousarray(drawn[..., ::-1]), target)
 

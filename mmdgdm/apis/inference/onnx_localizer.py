@@ -92,6 +92,12 @@ class OnnxLocalizer:
                 f"metadata {FACTS_KEY!r}, but it has none."
             )
         self.facts = ModelFacts.from_json(known[FACTS_KEY], source=str(path))
+        ways = _PILLOW if self.facts.backend == "pillow" else _CV2
+        if self.facts.interpolation not in ways:
+            raise DataError(
+                f"Expected {path} to resize by one of {', '.join(ways)}, but got "
+                f"{self.facts.interpolation!r}."
+            )
         self.classes = list(self.facts.classes)
         if threshold is not None:
             self.threshold, self.threshold_source = float(threshold), "the argument"

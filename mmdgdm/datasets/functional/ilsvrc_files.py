@@ -21,10 +21,12 @@ from mmdgdm.utils.faults import (
     RAISE,
     Faults,
     is_hidden,
+    parse_integer,
     parse_numbers,
     read_lines,
     same_file_name,
 )
+from mmdgdm.utils.xml_files import read_xml
 
 #: Where the folders ``train`` and ``val`` may lie below the root.
 IMAGE_FOLDERS = ("", "Data/CLS-LOC", "ILSVRC/Data/CLS-LOC", "ILSVRC")
@@ -224,9 +226,9 @@ def _parse_entry(
 ) -> tuple[str, int]:
     """Return the image's path and its label."""
     name, _, text = line.strip().rpartition(" ")
-    if not name or not (text.isascii() and text.isdecimal()):
+    value = parse_integer(text)
+    if not name or value is None:
         raise DataError(f"Expected '<path> <integer>', but got {line!r}")
-    value = int(text)
     has_ending = "." in name.rpartition("/")[2]
     path = name if has_ending else name + _IMAGE_ENDING
     if not by_folder:
@@ -379,13 +381,13 @@ def _read_xml_folder(
         found[path.stem] = None
         try:
             found[path.stem] = _read_xml(path, labels)
-        except (DataError, ElementTree.ParseError, OSError) as error:
+        except DataError as error:
             faults.add("wrong annotation", path, message=f"{error}", image_id=path.stem)
     return found
 
 
 def _read_xml(path: Path, labels: Mapping[str, int]) -> Annotation:
-    root = ElementTree.fromstring(path.read_bytes())
+    root = read_xml(path)
     objects = root.findall("object")
     if not objects:
         raise DataError("Expected at least one `object`, but got none.")

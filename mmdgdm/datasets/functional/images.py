@@ -154,10 +154,10 @@ def _look_at_image(path: str, quick: bool, read: Reader) -> ImageFacts:
             height, width = read(path, read=lambda _: data).shape[:2]
     except FileNotFoundError:
         return ImageFacts(None, None, ("missing image", "there is no such file"))
-    except OSError as error:
-        return ImageFacts(None, None, ("broken image", f"{error}"))
     except DataError as error:
         message = str(error).partition(", but ")[2].rstrip(".")
         return ImageFacts(None, None, ("broken image", message))
+    except (OSError, ValueError) as error:  # the latter for names that no file has
+        return ImageFacts(None, None, ("broken image", f"{error}"))
     digest = hashlib.blake2b(data, digest_size=16).digest()
     return ImageFacts((width, height), digest, None)

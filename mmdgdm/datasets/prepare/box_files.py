@@ -9,18 +9,20 @@ pixel are clipped to it by the one rule for all forms
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
-from xml.etree import ElementTree
 
 import yaml
 
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.utils.faults import Faults, is_hidden, parse_numbers, read_lines
+from mmdgdm.utils.json_files import read_json
+from mmdgdm.utils.xml_files import read_xml
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+#: What YAML of another form leads to.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _COLUMNS = ("image", "x0", "y0", "x1", "y1")
 _FORMS = (
     "a COCO file (.json), a table (.csv), a folder of VOC's .xml files, or a folder of "
@@ -88,19 +90,22 @@ def read_coco(path: Path, faults: Faults) -> Iterator[FoundBox]:
         The boxes, with the names of their categories.
     """
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = read_json(path)
         names = {item["id"]: item["name"] for item in content["categories"]}
         images = {item["id"]: item["file_name"] for item in content["images"]}
         rows = [
             (images[row["image_id"]], names[row["category_id"]], row["bbox"])
             for row in content["annotations"]
         ]
+        known = (*names.values(), *images.values())
+        if not all(isinstance(text, str) for text in known):
+            raise TypeError("Expected `name` and `file_name` to be texts")
     except (OSError, ValueError, KeyError, TypeError) as error:
         faults.add("malformed file", path, message=f"is no COCO file ({error!r})")
         return
     for image, name, numbers in rows:
         try:
-            texts = map(str, numbers)
+            texts = map(str, numbers if isinstance(numbers, list) else [numbers])
             x, y, width, height = parse_numbers(texts, "x y width height")
         except DataError as error:
             faults.add("wrong box", path, message=f"{error}", image_id=image)
@@ -109,22 +114,30 @@ def read_coco(path: Path, faults: Faults) -> Iterator[FoundBox]:
 
 
 def _read_table(path: Path, faults: Faults) -> Iterator[FoundBox]:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        lacking = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
-        if lacking:
-            message = f"Expected the columns {', '.join(_COLUMNS)}, but got "
-            message += ", ".join(rows.fieldnames or ["none"])
-            faults.add("malformed file", path, message=message, line=1)
-            return
-        for row in rows:
-            line, image = rows.line_num, row["image"] or ""
-            try:
-                box = parse_numbers([row[c] or "" for c in _COLUMNS[1:]], "x0 y0 x1 y1")
-            except DataError as error:
-                faults.add("wrong box", path, message=f"{error}", line=line)
-                continue
-            yield FoundBox(path, line, image, row.get("name"), box)
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            yield from _read_rows(path, csv.DictReader(file), faults)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        faults.add("malformed file", path, message=f"is no readable table ({error})")
+
+
+def _read_rows(
+    path: Path, rows: csv.DictReader[str], faults: Faults
+) -> Iterator[FoundBox]:
+    lacking = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
+    if lacking:
+        message = f"Expected the columns {', '.join(_COLUMNS)}, but got "
+        message += ", ".join(rows.fieldnames or ["none"])
+        faults.add("malformed file", path, message=message, line=1)
+        return
+    for row in rows:
+        line, image = rows.line_num, row["image"] or ""
+        try:
+            box = parse_numbers([row[c] or "" for c in _COLUMNS[1:]], "x0 y0 x1 y1")
+        except DataError as error:
+            faults.add("wrong box", path, message=f"{error}", line=line)
+            continue
+        yield FoundBox(path, line, image, row.get("name"), box)
 
 
 def _read_voc(folder: Path, faults: Faults) -> Iterator[FoundBox]:
@@ -132,13 +145,12 @@ def _read_voc(folder: Path, faults: Faults) -> Iterator[FoundBox]:
         # The file's own name tells the image: what it holds is that of an older place.
         image = path.relative_to(folder).with_suffix("").as_posix()
         try:
-            root = ElementTree.fromstring(path.read_bytes())
-            for item in root.iter("object"):
+            for item in read_xml(path).iter("object"):
                 texts = [item.findtext(f"bndbox/{corner}") or "" for corner in _CORNERS]
                 box = parse_numbers(texts, " ".join(_CORNERS))
                 name = (item.findtext("name") or "").strip()
                 yield FoundBox(path, None, image, name, box)
-        except (DataError, ElementTree.ParseError, OSError) as error:
+        except DataError as error:
             faults.add("wrong annotation", path, message=f"{error}", image_id=image)
 
 
@@ -178,8 +190,12 @@ def _read_yolo_names(path: Path, faults: Faults) -> dict[int, str]:
     try:
         names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(key): str(name) for key, name in pairs}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        found = {int(key): name for key, name in pairs}
+        # Of anything else the text may fill the memory: YAML repeats by reference.
+        if not all(isinstance(name, (str, int, float)) for name in found.values()):
+            raise TypeError("Expected names of classes as texts")
+        return {key: str(name) for key, name in found.items()}
+    except (OSError, RecursionError, yaml.YAMLError, *_MALFORMED) as error:
         faults.add("malformed file", path, message=f"gives no `names` ({error!r})")
         return {}
 

@@ -8,7 +8,6 @@ published counts of the real sets.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable, Optional
@@ -19,6 +18,7 @@ from mmdgdm.datasets.functional.images import Images
 from mmdgdm.datasets.prepare.checked_set import Check, find_root
 from mmdgdm.datasets.prepare.report import Report, first_names
 from mmdgdm.datasets.prepare.sources import PUBLISHED, SOURCES
+from mmdgdm.datasets.prepare.splits import PREPARED, read_prepared
 from mmdgdm.evaluation.stored.metadata import (
     IMAGE_IDS,
     LOCALIZATION,
@@ -288,9 +288,8 @@ def _check_metadata(check: Check) -> None:
 
 def _image_roots(base: Path, root: Path) -> list[Path]:
     """Where the images of a set in the text form may lie."""
-    prepared = base / "prepared.json"
-    if prepared.is_file():
-        return [Path(json.loads(prepared.read_text(encoding="utf-8"))["images"])]
+    if (base / PREPARED).is_file():
+        return [Path(read_prepared(base)["images"])]
     folders = sorted(path for path in root.glob("*") if path.is_dir())
     return [root, root / "images", base, *folders]
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmdgdm.datasets.prepare.archives import new_folder
 from mmdgdm.datasets.prepare.report import Report, first_names
@@ -18,6 +19,7 @@ from mmdgdm.evaluation.stored.metadata import (
 )
 from mmdgdm.utils.argument_checks import check_share
 from mmdgdm.utils.faults import PathLike
+from mmdgdm.utils.json_files import read_json
 
 SPLITS = ("train", "val", "test")
 #: What the prepared folder was made from, for the one who writes a config for it.
@@ -147,6 +149,33 @@ def write_splits(
         write_class_names(folder / CLASSES, names)
         text = json.dumps(facts, indent=2, ensure_ascii=False)
         (folder / PREPARED).write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_prepared(prepared: PathLike) -> dict[str, Any]:
+    """Read what a prepared folder was made from.
+
+    Args:
+        prepared: The folder.
+
+    Returns:
+        ``images``, their folder; ``classes``, their names; ``boxes``, whether there
+        are any.
+
+    Raises:
+        DataError: If the folder was not prepared.
+    """
+    path = Path(prepared) / PREPARED
+    try:
+        facts = read_json(path)
+        for key, kind in (("images", str), ("classes", list), ("boxes", bool)):
+            if not isinstance(facts[key], kind):
+                raise TypeError(f"`{key}` is {type(facts[key]).__name__}")
+        return {key: facts[key] for key in ("images", "classes", "boxes")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"Expected {prepared} to be a folder that `mmdgdm prepare folder IMAGES "
+            f"{prepared}` or `coco` made, but {path} cannot be read ({error})."
+        ) from error
 
 
 def note_lacking_classes(

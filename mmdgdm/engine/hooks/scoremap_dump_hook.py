@@ -23,6 +23,7 @@ from mmdgdm.evaluation.stored.metadata import (
 from mmdgdm.evaluation.stored.scoremap_files import scoremap_path, write_scoremap
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.argument_checks import check_output_folder
+from mmdgdm.utils.output_paths import path_inside
 from mmdgdm.utils.samples import (
     get_array,
     get_field,
@@ -139,18 +140,19 @@ class ScoremapDumpHook(Hook):
         # With several processes the sampler may repeat images to fill up.
         facts = {fact["image_id"]: fact for part, _ in gathered for fact in part}
         scores = {k: fact["scores"] for k, fact in facts.items()}
-        write_class_scores(self.out_dir / "scores.npz", scores)
+        write_class_scores(path_inside(self.out_dir, "scores.npz"), scores)
         if all(fact["boxes"] is not None for fact in facts.values()):
+            metadata = path_inside(self.out_dir, "metadata")
             write_split(
-                self.out_dir / "metadata",
+                metadata,
                 {k: fact["label"] for k, fact in facts.items()},
                 image_sizes={k: fact["image_size"] for k, fact in facts.items()},
                 boxes={k: fact["boxes"] for k, fact in facts.items()},
             )
             names = getattr(_test_set(runner), "metainfo", {}).get("classes") or ()
-            (self.out_dir / "metadata" / CLASSES).unlink(missing_ok=True)
+            (metadata / CLASSES).unlink(missing_ok=True)
             if names:
-                write_class_names(self.out_dir / "metadata" / CLASSES, names)
+                write_class_names(metadata / CLASSES, names)
         runner.logger.info(f"Wrote {len(facts)} score maps to {self.out_dir}.")
 
 

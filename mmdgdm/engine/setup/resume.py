@@ -46,7 +46,9 @@ def check_resume(runner: Runner, checkpoint: Mapping[str, Any], *, source: str) 
         )
     try:
         return "; ".join(_compare(runner, checkpoint, source))
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except CheckpointError:
+        raise
+    except (LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
             f"Expected checkpoint {source} to hold the state of a training run as "
             f"mmengine writes it, but got: {error!r}."

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from mmdgdm.errors import DataError
 
 Box = tuple[float, float, float, float]
+#: No pixel lies farther from the first one.
+_FARTHEST = 1 << 30
 
 
 def fit_box(box: tuple[float, ...], image_size: Optional[tuple[int, int]]) -> Box:
@@ -66,7 +68,7 @@ def _box_text(box: tuple[float, ...]) -> str:
 
 
 def check_boxes(boxes: ArrayLike, name: str) -> NDArray[Any]:
-    """Check that boxes are numbers of shape (N, 4), finite and not reversed.
+    """Check that boxes are numbers of shape (N, 4), not reversed, up to 2^30 pixels.
 
     Args:
         boxes: x0, y0, x1, y1.
@@ -84,12 +86,13 @@ def check_boxes(boxes: ArrayLike, name: str) -> NDArray[Any]:
             f"Expected `{name}` to be numbers of shape (N, 4), but got shape "
             f"{array.shape} of {array.dtype}."
         )
-    ordered = (array[:, :2] <= array[:, 2:]) & np.isfinite(array[:, :2])
-    ordered &= np.isfinite(array[:, 2:])
+    # Beyond that no area is a number; NaN compares false.
+    small = ((array >= -_FARTHEST) & (array <= _FARTHEST)).all(axis=1)
+    ordered = small & (array[:, :2] <= array[:, 2:]).all(axis=1)
     if not ordered.all():
         raise DataError(
-            f"Expected `{name}` to be finite with x0 <= x1 and y0 <= y1, but got "
-            f"{array[~ordered.all(axis=1)][0].tolist()}."
+            f"Expected `{name}` to be finite, up to {_FARTHEST} pixels, with x0 <= x1 "
+            f"and y0 <= y1, but got {array[~ordered][0].tolist()}."
         )
     return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
 

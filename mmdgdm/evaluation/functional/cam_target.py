@@ -91,10 +91,10 @@ def select_scoremap(
         [[3.0, 1.0]]
     """
     check_cam_target(cam_target)
-    if cam.ndim != 3 or cam_labels.shape != cam.shape[:1]:
+    if cam.ndim != 3 or cam.size == 0 or cam_labels.shape != cam.shape[:1]:
         raise DataError(
-            "Expected `cam` of shape (K, h, w) and `cam_labels` of shape (K,), but "
-            f"got {cam.shape} and {cam_labels.shape}."
+            "Expected non-empty `cam` of shape (K, h, w) and `cam_labels` of shape "
+            f"(K,), but got {cam.shape} and {cam_labels.shape}."
         )
     if cam_target == GROUND_TRUTH:
         places = np.flatnonzero(cam_labels == label)

@@ -143,6 +143,8 @@ def _add_up(records: Sequence[bytes], length: int) -> NDArray[np.int64]:
     total = np.zeros(length, dtype=np.int64)
     for record in records:
         counts = unpack_record(record).view("<i4")
+        if (counts < 0).any():
+            raise DataError("Expected records of pixels, but got counts below 0.")
         if len(counts) != length:
             raise DataError(
                 f"Expected records of {length} counts, one for each score between "

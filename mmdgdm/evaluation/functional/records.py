@@ -32,6 +32,8 @@ from mmdgdm.evaluation.functional.scoremaps import (
 _NUM_BYTES = NUM_LEVELS // 8
 _NO_RANK = -1
 _HEADER = 7
+#: What a record may unpack to: far more than any.
+_MOST_BYTES = 16 << 20
 
 
 class BoxTable(NamedTuple):
@@ -122,8 +124,21 @@ def pack_record(*parts: NDArray[Any]) -> bytes:
 
 
 def unpack_record(record: bytes) -> NDArray[np.uint8]:
-    """All that the parts of a record held, to be viewed as their types."""
-    return np.frombuffer(zlib.decompress(record), dtype=np.uint8)
+    """All that the parts of a record held, to be viewed as their types.
+
+    Raises:
+        DataError: If the record is damaged, or holds more than 16 MiB.
+    """
+    unpacking = zlib.decompressobj()
+    try:
+        data = unpacking.decompress(record, _MOST_BYTES)
+    except zlib.error as error:
+        raise DataError(
+            f"Expected a record, but got damaged bytes ({error})."
+        ) from error
+    if not unpacking.eof or len(data) % 4:
+        raise DataError(f"Expected a whole record, but got one of {len(data)} bytes.")
+    return np.frombuffer(data, dtype=np.uint8)
 
 
 def make_box_record(
@@ -185,12 +200,13 @@ def read_box_records(records: Sequence[bytes]) -> BoxTable:
         The table, in the order of the records.
 
     Raises:
-        DataError: If there is none or they were made with different settings.
+        DataError: If there is none, one is damaged, or they were made with different
+            settings.
     """
     if not records:
         raise DataError("Expected at least one image to be scored, but got none.")
     rows = _unpack_rows(records)
-    num_deltas, num_boxes = rows[0, :8].view("<i4").tolist()
+    num_deltas, num_boxes = _sizes(rows)
     # Views where possible: the table of a large data set takes tens of megabytes.
     header = rows[:, : 4 * _HEADER].view("<i4").astype(np.int64)
     start, size = 4 * _HEADER, num_deltas * _NUM_BYTES
@@ -204,7 +220,7 @@ def read_box_records(records: Sequence[bytes]) -> BoxTable:
             "Expected all or none of the images to have class scores, but got "
             f"{unranked} of {len(ranks)} without."
         )
-    return BoxTable(
+    table = BoxTable(
         maxima=header[:, 2],
         labels=header[:, 3],
         ranks=None if unranked else ranks,
@@ -214,6 +230,39 @@ def read_box_records(records: Sequence[bytes]) -> BoxTable:
         multi=bits[:, 1],
         areas=areas.reshape(len(records), num_boxes, 3),
     )
+    _check_numbers(table)
+    return table
+
+
+def _sizes(rows: NDArray[np.uint8]) -> tuple[int, int]:
+    """The numbers of IoU thresholds and of coverage thresholds of all records."""
+    num_deltas, num_boxes = (
+        rows[0, :8].view("<i4").tolist() if rows.size >= 8 else (0, 0)
+    )
+    length = 4 * _HEADER + 2 * num_deltas * _NUM_BYTES + 12 * num_boxes
+    if min(num_deltas, num_boxes) < 1 or rows.shape[1] != length:
+        raise DataError(
+            f"Expected records of boxes, but got {rows.shape[1]} bytes for "
+            f"{num_deltas} IoU thresholds and {num_boxes} coverage thresholds."
+        )
+    return num_deltas, num_boxes
+
+
+def _check_numbers(table: BoxTable) -> None:
+    """Refuse records that no map leads to, such as damaged ones."""
+    predicted, shared, target = np.moveaxis(table.areas, 2, 0)
+    is_sound = (
+        (table.maxima >= 0).all()
+        and (table.maxima < NUM_LEVELS).all()
+        and (table.labels >= 0).all()
+        and (table.ranks is None or (table.ranks >= 0).all())
+        and (table.object_areas >= 1).all()
+        and (shared >= 0).all()
+        and (predicted >= np.maximum(shared, 1)).all()
+        and (target >= np.maximum(shared, 1)).all()
+    )
+    if not is_sound:
+        raise DataError("Expected records of boxes, but got numbers that no map gives.")
 
 
 def _unpack_rows(records: Sequence[bytes]) -> NDArray[np.uint8]:

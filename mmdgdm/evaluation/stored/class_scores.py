@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.stored.scoremap_files import UNREADABLE
 from mmdgdm.utils.faults import PathLike
+from mmdgdm.utils.unpacked_size import check_unpacked_size
 
 
 def write_class_scores(path: PathLike, scores: Mapping[str, NDArray[Any]]) -> None:
@@ -63,6 +64,7 @@ def read_class_scores(path: PathLike) -> dict[str, NDArray[Any]]:
             or an image comes twice. The message names the file.
     """
     try:
+        check_unpacked_size(path)
         with np.load(path, allow_pickle=False) as file:
             image_ids, scores = file["image_ids"], file["scores"]
     except KeyError as error:

@@ -28,10 +28,12 @@ from mmdgdm.utils.faults import (
     RAISE,
     Faults,
     PathLike,
+    parse_integer,
     parse_numbers,
     read_lines,
     same_file_name,
 )
+from mmdgdm.utils.output_paths import path_inside
 
 IMAGE_IDS = "image_ids.txt"
 CLASS_LABELS = "class_labels.txt"
@@ -243,7 +245,7 @@ class _Text(NamedTuple):
 
 def _read_labels(split: SplitMetadata, file: _Text, num_classes: Optional[int]) -> None:
     for number, image_id, (text,) in file.rows("id,label", file.lines()):
-        label = _parse_integer(text)
+        label = parse_integer(text)
         if label is None or (num_classes is not None and label >= num_classes):
             bound = "" if num_classes is None else f" in [0, {num_classes - 1}]"
             message = f"Expected a label{bound} as an integer, but got {text!r}"
@@ -252,17 +254,12 @@ def _read_labels(split: SplitMetadata, file: _Text, num_classes: Optional[int]) 
             split.labels[image_id] = label
 
 
-def _parse_integer(text: str) -> Optional[int]:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdecimal() else None
-
-
 def _read_sizes(split: SplitMetadata, file: _Text) -> None:
     lines = list(file.lines())
     if not lines:
         return  # Of a data set with masks; otherwise the boxes tell.
     for number, image_id, texts in file.rows("id,width,height", lines):
-        width, height = map(_parse_integer, texts)
+        width, height = map(parse_integer, texts)
         if width and height:
             split.image_sizes[image_id] = (width, height)
         else:
@@ -320,9 +317,16 @@ def check_image_ids(image_ids: Iterable[str]) -> None:
     """Check that image ids can be written to metadata and read back.
 
     Raises:
-        DataError: If an id is blank or holds a line break; names it.
+        DataError: If an id is blank, holds a line break, or is no text that UTF-8 can
+            write, such as the name of a file in another encoding; names it.
     """
     for image_id in image_ids:
+        try:
+            image_id.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"Expected names of images in UTF-8, but got {image_id!r}: rename it."
+            ) from error
         if not image_id.strip() or "\n" in image_id or "\r" in image_id:
             raise DataError(
                 "Expected image ids without line breaks, which part the entries of "
@@ -346,8 +350,8 @@ def write_split(
         boxes: Boxes of images, x0, y0, x1, y1 in pixels of the original image.
 
     Raises:
-        DataError: If an image id is blank or holds a line break, or a file cannot be
-            written.
+        DataError: If an image id is blank or holds a line break, a file is a link out
+            of the folder, or it cannot be written.
     """
     check_image_ids(labels)
     texts = {
@@ -364,7 +368,7 @@ def write_split(
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for file_name, lines in texts.items():
-            path = Path(folder) / file_name
+            path = path_inside(folder, file_name)
             path.write_text("\n".join(lines), encoding="utf-8")
     except OSError as error:
         raise DataError(f"{folder} cannot be written ({error}).") from error

@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.stored.scoremap_files import UNREADABLE
 from mmdgdm.utils.faults import PathLike
+from mmdgdm.utils.output_paths import path_inside
+from mmdgdm.utils.unpacked_size import check_unpacked_size
+
+_EXPECTED = "Expected {} to be a .npz file of `image_ids`, `records` and `ends`"
 
 
 def record_path(result: PathLike) -> Path:
@@ -48,8 +53,8 @@ def write_records(
         classes: Names of the classes by label, if known.
 
     Raises:
-        DataError: If an image has no name or that of another one, or the file cannot be
-            written.
+        DataError: If an image has no name or that of another one, or the file is a link
+            out of its folder or cannot be written.
     """
     if None in image_ids or len(set(image_ids)) < len(image_ids):
         raise DataError(
@@ -67,7 +72,7 @@ def write_records(
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # Opened here: numpy would add an ending to the name.
-        with open(path, "wb") as file:
+        with open(path_inside(Path(path).parent, Path(path).name), "wb") as file:
             np.savez(file, **arrays)
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error}).") from error
@@ -86,15 +91,12 @@ def read_records(path: PathLike) -> dict[str, bytes]:
         DataError: If the file is not readable, lacks an array, or the arrays do not
             fit. The message names the file.
     """
-    expected = f"Expected {path} to be a .npz file of `image_ids`, `records` and `ends`"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names, data, ends = file["image_ids"], file["records"], file["ends"]
-    except (KeyError, *UNREADABLE) as error:
-        raise DataError(f"{expected}, but got: {error}.") from error
+    expected = _EXPECTED.format(path)
+    names, data, ends = _read_arrays(path, ("image_ids", "records", "ends"))
     starts = np.concatenate(([0], ends[:-1])) if ends.ndim == 1 else ends
     if (
         names.dtype.kind != "U"
+        or data.ndim != 1
         or ends.shape != names.shape
         or data.dtype != np.uint8
         or ends.dtype.kind not in "iu"
@@ -107,10 +109,16 @@ def read_records(path: PathLike) -> dict[str, bytes]:
             f"{ends.shape}."
         )
     whole = data.tobytes()
-    return {
+    records = {
         name: whole[start:end]
         for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist())
     }
+    if len(records) < len(names):
+        raise DataError(
+            f"Expected {path} to hold each image once, but got {len(records)} names "
+            f"for {len(names)} records."
+        )
+    return records
 
 
 def read_record_classes(path: PathLike) -> tuple[str, ...]:
@@ -121,6 +129,28 @@ def read_record_classes(path: PathLike) -> tuple[str, ...]:
 
     Returns:
         The names by label; none if they were not known.
+
+    Raises:
+        DataError: If the file is not readable, or the names are no texts.
     """
-    with np.load(path, allow_pickle=False) as file:
-        return tuple(file["classes"].tolist()) if "classes" in file else ()
+    (names,) = _read_arrays(path, ("classes",), needed=False)
+    if names.ndim != 1 or (names.size and names.dtype.kind != "U"):
+        raise DataError(
+            f"Expected {path} to hold `classes` (C,) of text, but got shape "
+            f"{names.shape} of {names.dtype}."
+        )
+    return tuple(names.tolist())
+
+
+def _read_arrays(
+    path: PathLike, names: Sequence[str], *, needed: bool = True
+) -> list[NDArray[Any]]:
+    """Arrays of the file; an empty one for each that is neither there nor needed."""
+    try:
+        check_unpacked_size(path)
+        with np.load(path, allow_pickle=False) as file:
+            return [
+                file[name] if needed or name in file else np.empty(0) for name in names
+            ]
+    except (KeyError, *UNREADABLE) as error:
+        raise DataError(f"{_EXPECTED.format(path)}, but got: {error}.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,9 +26,10 @@ from mmdgdm.evaluation.functional.scoremaps import make_thresholds
 from mmdgdm.evaluation.functional.summary import summarize_boxes
 from mmdgdm.evaluation.stored.record_files import read_records, record_path
 from mmdgdm.utils.faults import PathLike
+from mmdgdm.utils.json_files import read_json
 
-_V2 = re.compile(r"max_box_acc_v2_([\d.]+)")
-_TOP = re.compile(r"top(\d+)_cls")
+_V2 = re.compile(r"max_box_acc_v2_([0-9]{1,3}(?:\.[0-9]+)?)")
+_TOP = re.compile(r"top([0-9]{1,6})_cls")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,22 +111,37 @@ def read_result(path: PathLike, name: Optional[str] = None) -> StoredResult:
         is_plain = path.stem in ("results", "metrics", "test", "val")
         name = path.resolve().parent.name if is_plain else path.stem
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         metrics = _own_metrics(content.get("metrics", content), str(path))
-    except (OSError, ValueError, AttributeError) as error:
+        records = record_path(path)
+        if "curves" in content and not records.is_file():
+            result = make_result(content, name)
+            _check_curves(result)
+            return result
+    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         raise DataError(
             f"Expected {path} to be the .json result of an evaluation, but got: "
             f"{error}."
         ) from error
-    records = record_path(path)
     if records.is_file():
         return _from_records(name, metrics, read_records(records))
-    if "curves" in content:
-        return make_result(content, name)
     raise DataError(
         f"Expected the images' records of {path} in {records}, but there is no such "
         "file: `tools/test.py --out` and `tools/eval_scoremaps.py --json` write both."
     )
+
+
+def _check_curves(result: StoredResult) -> None:
+    """Check that curves have a value for each threshold, and classes numbers."""
+    length = len(result.curves["thresholds"])
+    for name, values in result.curves.items():
+        if values.shape != (length,):
+            raise ValueError(
+                f"{values.size} values of {name!r} for {length} thresholds"
+            )
+    for scores in result.by_class.values():
+        if not all(isinstance(value, (int, float)) for value in scores.values()):
+            raise TypeError("scores of a class that are no numbers")
 
 
 def _own_metrics(metrics: Mapping[str, Any], source: str) -> dict[str, float]:

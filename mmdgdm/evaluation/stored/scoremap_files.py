@@ -24,6 +24,7 @@ from mmdgdm.evaluation.functional.scoremaps import (
     normalize_scoremap,
 )
 from mmdgdm.utils.faults import PathLike
+from mmdgdm.utils.output_paths import path_inside
 
 SUFFIX = ".npy"
 #: What numpy raises for files that are damaged or not its own.
@@ -99,7 +100,8 @@ def scoremap_path(root: PathLike, image_id: str) -> Path:
         >>> scoremap_path("maps", "a/1.jpg").as_posix()
         'maps/a/1.jpg.npy'
     """
-    if Path(image_id).is_absolute() or ".." in Path(image_id).parts or not image_id:
+    path = Path(image_id)
+    if path.is_absolute() or ".." in path.parts or not image_id or "\0" in image_id:
         raise DataError(
             "Expected image ids to be paths below the root of the data set, but got "
             f"{image_id!r}."
@@ -157,10 +159,10 @@ def write_scoremap(
         The file.
 
     Raises:
-        DataError: If the image id is no path below the folder, or the file cannot be
-            written.
+        DataError: If the image id is no path below the folder, a link leads out of it,
+            or the file cannot be written.
     """
-    path = scoremap_path(root, image_id)
+    path = path_inside(root, scoremap_path("", image_id).as_posix())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, scores, allow_pickle=False)

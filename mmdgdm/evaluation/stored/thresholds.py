@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -17,6 +16,7 @@ from mmdgdm.evaluation.functional.names import (
     rule_of,
     split_name,
 )
+from mmdgdm.utils.json_files import read_json
 
 #: The scores whose threshold on val is the one for test, for boxes and for masks: of
 #: several that are known, the first.
@@ -117,7 +117,7 @@ def read_threshold(text: str, names: Sequence[str]) -> ChosenThreshold:
 
 def _threshold_of_file(path: Path, names: Sequence[str]) -> ChosenThreshold:
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_json(path)
     except (OSError, ValueError) as error:
         raise ConfigError(
             "Expected the threshold to be a number or the .json result of an "
