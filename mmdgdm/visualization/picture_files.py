@@ -130,7 +130,7 @@ def _check_facts(facts: ImageFacts) -> None:
     """Raise a ``TypeError`` or ``ValueError`` if a fact is of another form."""
     kinds: tuple[tuple[Any, Sequence[str]], ...] = (
         (str, ("kind", "true_class", "predicted_class", "map_class")),
-        (int, ("label", "predicted", "map_label")),
+        (int, ("width", "height", "label", "predicted", "map_label")),
         ((int, float), ("iou", "confidence")),
     )
     for kind, names in kinds:
@@ -144,7 +144,7 @@ def _check_facts(facts: ImageFacts) -> None:
         if len(box) != 4 or not all(math.isfinite(value) for value in box):
             raise ValueError(f"a box is {box!r}")
     if facts.gt_boxes:
-        size = (int(facts.width), int(facts.height))
+        size = (facts.width, facts.height)
         scale_boxes(facts.gt_boxes, size, target_size=EVAL_SIZE)
     if min(facts.width, facts.height) < 1 or not 0 <= facts.threshold <= 1:
         raise ValueError(f"{facts.width} x {facts.height} at {facts.threshold}")

@@ -8,7 +8,7 @@ groups and curves are chosen afterwards.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -34,6 +34,8 @@ _NO_RANK = -1
 _HEADER = 7
 #: What a record may unpack to: far more than any.
 _MOST_BYTES = 16 << 20
+#: Images that are held as a table at a time.
+_PART = 1024
 
 
 class BoxTable(NamedTuple):
@@ -234,6 +236,59 @@ def read_box_records(records: Sequence[bytes]) -> BoxTable:
     return table
 
 
+def read_box_parts(records: Sequence[bytes]) -> Iterator[BoxTable]:
+    """Unpack records some thousand at a time: a table of 50,000 takes 50 MB.
+
+    Args:
+        records: As for :func:`read_box_records`.
+
+    Yields:
+        Tables of consecutive images.
+
+    Raises:
+        DataError: As :func:`read_box_records` does.
+    """
+    for start in range(0, max(1, len(records)), _PART):
+        yield read_box_records(records[start : start + _PART])
+
+
+def without_levels(table: BoxTable) -> BoxTable:
+    """What a table says of images as wholes: without hits and coverage."""
+    count = len(table.maxima)
+    no_bits = np.empty((count, 0, _NUM_BYTES), dtype=np.uint8)
+    no_areas = np.empty((count, 0, 3), dtype=np.int32)
+    return table._replace(single=no_bits, multi=no_bits, areas=no_areas)
+
+
+def join_tables(tables: Sequence[BoxTable]) -> BoxTable:
+    """Make one table of the images of several.
+
+    Args:
+        tables: At least one, of the same settings.
+
+    Returns:
+        The table, in their order.
+
+    Raises:
+        DataError: If some know ranks and others do not.
+    """
+    ranks = [table.ranks for table in tables if table.ranks is not None]
+    if 0 < len(ranks) < len(tables):
+        raise DataError(
+            "Expected all or none of the images to have class scores, but got both."
+        )
+    return BoxTable(
+        maxima=np.concatenate([table.maxima for table in tables]),
+        labels=np.concatenate([table.labels for table in tables]),
+        ranks=np.concatenate(ranks) if ranks else None,
+        object_areas=np.concatenate([table.object_areas for table in tables]),
+        is_constant=np.concatenate([table.is_constant for table in tables]),
+        single=np.concatenate([table.single for table in tables]),
+        multi=np.concatenate([table.multi for table in tables]),
+        areas=np.concatenate([table.areas for table in tables]),
+    )
+
+
 def _sizes(rows: NDArray[np.uint8]) -> tuple[int, int]:
     """The numbers of IoU thresholds and of coverage thresholds of all records."""
     num_deltas, num_boxes = (
@@ -298,8 +353,10 @@ def hits_at(
     Raises:
         ConfigError: If ``threshold`` is not in [0, 1).
     """
-    level_of = [int(threshold_levels([threshold], top)[0]) for top in range(NUM_LEVELS)]
-    levels = np.array(level_of)[np.asarray(maxima)]
+    # Normalised maps share the maximum 255, so there are few different ones.
+    tops, places = np.unique(np.asarray(maxima), return_inverse=True)
+    level_of = [int(threshold_levels([threshold], int(top))[0]) for top in tops]
+    levels = np.array(level_of, dtype=np.int64)[places]
     chosen = np.take_along_axis(bits, (levels // 8)[:, None], axis=1)[:, 0]
     hits: NDArray[np.bool_] = (chosen >> (7 - levels % 8) & 1).astype(np.bool_)
     return hits

@@ -48,6 +48,7 @@ from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.calibration import (
     DEFAULT_RULE,
     MEDIAN,
+    OverlapSums,
     check_rule,
     overlap_sums,
     plausible_median,
@@ -74,7 +75,9 @@ from mmdgdm.evaluation.functional.records import (
     BoxTable,
     coverage_thresholds,
     hits_at,
-    read_box_records,
+    join_tables,
+    read_box_parts,
+    without_levels,
 )
 from mmdgdm.evaluation.functional.scoremaps import EVAL_SIZE, check_fixed_threshold
 
@@ -168,12 +171,23 @@ def summarize_boxes(
     """
     check_box_settings(iou_thresholds, topk, threshold=threshold)
     check_rule(calibration)
-    table = read_box_records(records)
-    _check_table(table, len(scored_ious(iou_thresholds)), topk, threshold)
-    rules = _rules(table, iou_thresholds, topk)
-    curves = {name: _curve(table, bits, thresholds) for name, bits in rules.items()}
+    by_median = calibration == MEDIAN and threshold is None
+    counts: dict[str, NDArray[np.int64]] = {}
+    overlaps: dict[str, OverlapSums] = {}
+    facts = []
+    for part in read_box_parts(records):
+        _check_table(part, len(scored_ious(iou_thresholds)), topk, threshold)
+        _add_counts(counts, part.maxima, _rules(part, iou_thresholds, topk), thresholds)
+        if by_median:
+            _add_overlaps(overlaps, part, iou_thresholds, thresholds)
+        facts.append(without_levels(part))
+    table = join_tables(facts)
+    # The benchmark's order of operations.
+    curves = {k: count * 100.0 / len(table.maxima) for k, count in counts.items()}
     best = {name: curve_maximum(curve, thresholds) for name, curve in curves.items()}
-    right, areas, coverage_threshold = _image_facts(table, rules, best, threshold)
+    right, areas, coverage_threshold = _look_again(
+        records, iou_thresholds, topk, best=best, threshold=threshold
+    )
     right.update({metric_name("cls", k=k): _correct(table, k) for k in topk})
     v2_names = [metric_name("max_box_acc_v2", iou=iou) for iou in iou_thresholds]
 
@@ -190,9 +204,13 @@ def summarize_boxes(
     by_class = {label: score(places) for label, places in class_groups(table).items()}
     metrics.update({f"{THRESHOLD}{name}": at.threshold for name, at in best.items()})
     metrics[f"{THRESHOLD}box_area_ratio"] = coverage_threshold
-    calibrated = {}
-    if calibration == MEDIAN and threshold is None:
-        calibrated = _medians(table, iou_thresholds, thresholds)
+    calibrated = {
+        f"{chosen_by(MEDIAN)}{score}": plausible_median(
+            sums, num_images=len(table.maxima), thresholds=thresholds
+        )
+        for score, sums in overlaps.items()
+    }
+    if by_median:
         name = f"{chosen_by(MEDIAN)}max_box_acc"
         metrics[name] = calibrated[name]
     metrics.update(
@@ -224,23 +242,37 @@ def given_thresholds(
     return {f"{kind}{score}": threshold for kind in kinds}
 
 
-def _medians(
-    table: BoxTable, iou_thresholds: Sequence[float], thresholds: NDArray[np.float64]
-) -> dict[str, float]:
-    """The thresholds for test by the rule ``median``, by name."""
+def _add_counts(
+    counts: dict[str, NDArray[np.int64]],
+    maxima: NDArray[np.int64],
+    rules: dict[str, NDArray[np.uint8]],
+    thresholds: NDArray[np.float64],
+) -> None:
+    """Add how many of a part of the images count at each threshold, by score."""
+    for name, bits in rules.items():
+        hits = np.unpackbits(bits, axis=1)
+        known = counts.get(name, np.zeros(len(thresholds), dtype=np.int64))
+        counts[name] = known + threshold_sums(maxima, hits, thresholds=thresholds)
+
+
+def _add_overlaps(
+    sums: dict[str, OverlapSums],
+    table: BoxTable,
+    iou_thresholds: Sequence[float],
+    thresholds: NDArray[np.float64],
+) -> None:
+    """Add what the rule ``median`` needs of a part of the images, by score."""
     ious = scored_ious(iou_thresholds)
     bits_of = {
         "max_box_acc": table.single[:, [ious.index(iou) for iou in CALIBRATION_IOUS]],
         "max_box_acc_v2": table.multi[:, [ious.index(iou) for iou in iou_thresholds]],
     }
-    num_images = len(table.maxima)
-    found = {}
     for score, bits in bits_of.items():
-        sums = overlap_sums(table.maxima, bits, thresholds=thresholds)
-        found[f"{chosen_by(MEDIAN)}{score}"] = plausible_median(
-            sums, num_images=num_images, thresholds=thresholds
+        found = overlap_sums(table.maxima, bits, thresholds=thresholds)
+        known = sums.get(score, OverlapSums(np.zeros(1, int), np.zeros(1, int)))
+        sums[score] = OverlapSums(
+            known.first + found.first, known.second + found.second
         )
-    return found
 
 
 def size_groups(table: BoxTable) -> dict[str, NDArray[np.int64]]:
@@ -297,14 +329,26 @@ def _correct(table: BoxTable, k: int) -> NDArray[np.bool_]:
     return np.asarray(table.ranks) < k
 
 
-def _curve(
-    table: BoxTable, bits: NDArray[np.uint8], thresholds: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Percent of the images that count, at each threshold."""
-    hits = np.unpackbits(bits, axis=1)
-    counts = threshold_sums(table.maxima, hits, thresholds=thresholds)
-    # The benchmark's order of operations.
-    return np.asarray(counts * 100.0 / len(table.maxima))
+def _look_again(
+    records: Sequence[bytes],
+    iou_thresholds: Sequence[float],
+    topk: Sequence[int],
+    *,
+    best: dict[str, CurveMaximum],
+    threshold: Optional[float],
+) -> tuple[dict[str, NDArray[np.bool_]], dict[str, NDArray[np.int32]], float]:
+    """What each score counts, image by image, and the threshold of coverage."""
+    found = [
+        _image_facts(part, _rules(part, iou_thresholds, topk), best, threshold)
+        for part in read_box_parts(records)
+    ]
+    right = {
+        name: np.concatenate([one[0][name] for one in found]) for name in found[0][0]
+    }
+    areas = {
+        name: np.concatenate([one[1][name] for one in found]) for name in found[0][1]
+    }
+    return right, areas, found[0][2]
 
 
 def _image_facts(
@@ -313,12 +357,13 @@ def _image_facts(
     best: dict[str, CurveMaximum],
     threshold: Optional[float],
 ) -> tuple[dict[str, NDArray[np.bool_]], dict[str, NDArray[np.int32]], float]:
-    """What each score counts, image by image, and the threshold of coverage."""
+    """The same for a part of the images."""
     nearest = int(np.abs(COVERAGE_THRESHOLDS - best["max_box_acc"].threshold).argmin())
-    areas = {"": table.areas[:, nearest]}
+    # Copies: a view would keep its whole table.
+    areas = {"": table.areas[:, nearest].copy()}
     thresholds_of = {"": {name: point.threshold for name, point in best.items()}}
     if threshold is not None:
-        areas[AT_VAL] = table.areas[:, -1]
+        areas[AT_VAL] = table.areas[:, -1].copy()
         thresholds_of[AT_VAL] = dict.fromkeys(best, threshold)
     right = {
         f"{at}{name}": hits_at(table.maxima, bits, threshold=chosen[name])

@@ -156,8 +156,10 @@ class RecordMetric(BaseMetric):
     def compute_metrics(self, results: list[Any]) -> dict[str, Any]:
         """Turn names and records of all images, in any order, into scores by name."""
         records = [record for _, record in results]
+        names = [name for name, _ in results]
+        # What was gathered from these would take as much memory again.
+        self.results.clear()
         if self.record_file is not None:
-            names = [name for name, _ in results]
             classes = self.class_names()
             write_records(self.record_file, names, records=records, classes=classes)
         return self.score(records)

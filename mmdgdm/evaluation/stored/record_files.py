@@ -10,12 +10,13 @@ records, and :func:`~mmdgdm.evaluation.functional.summary.summarize_boxes` score
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.stored.scoremap_files import UNREADABLE
@@ -23,6 +24,8 @@ from mmdgdm.utils.faults import PathLike
 from mmdgdm.utils.output_paths import path_inside
 from mmdgdm.utils.unpacked_size import check_unpacked_size
 
+#: Names that are written at a time.
+_PART = 4096
 _EXPECTED = "Expected {} to be a .npz file of `image_ids`, `records` and `ends`"
 
 
@@ -62,20 +65,46 @@ def write_records(
             f"{len(image_ids)} images, {sum(name is None for name in image_ids)} have "
             f"none, and there are {len(set(image_ids))} different names."
         )
-    arrays: dict[str, Any] = {
-        "image_ids": np.array(image_ids, dtype=np.str_),
-        "records": np.frombuffer(b"".join(records), dtype=np.uint8),
-        "ends": np.cumsum([len(record) for record in records], dtype=np.int64),
-    }
-    if len(classes):
-        arrays["classes"] = np.array(classes, dtype=np.str_)
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        # Opened here: numpy would add an ending to the name.
-        with open(path_inside(Path(path).parent, Path(path).name), "wb") as file:
-            np.savez(file, **arrays)
+        target = path_inside(Path(path).parent, Path(path).name)
+        with zipfile.ZipFile(target, "w") as archive:
+            _write_texts(archive, "image_ids", [str(name) for name in image_ids])
+            whole = sum(map(len, records))
+            _write_array(archive, "records", np.uint8, length=whole, parts=records)
+            ends = np.cumsum([len(record) for record in records], dtype=np.int64)
+            parts = [ends.tobytes()]
+            _write_array(archive, "ends", np.int64, length=len(ends), parts=parts)
+            if len(classes):
+                _write_texts(archive, "classes", classes)
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error}).") from error
+
+
+def _write_texts(archive: zipfile.ZipFile, name: str, texts: Sequence[str]) -> None:
+    kind = np.dtype(f"<U{max(1, *map(len, texts))}")
+    parts = (
+        np.array(texts[start : start + _PART], dtype=kind).tobytes()
+        for start in range(0, len(texts), _PART)
+    )
+    _write_array(archive, name, kind, length=len(texts), parts=parts)
+
+
+def _write_array(
+    archive: zipfile.ZipFile,
+    name: str,
+    kind: DTypeLike,
+    *,
+    length: int,
+    parts: Iterable[bytes],
+) -> None:
+    """Write an array in parts, which together take as much memory as the records."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(kind))
+    header = dict(descr=descr, fortran_order=False, shape=(length,))
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+        np.lib.format.write_array_header_1_0(entry, header)
+        for part in parts:
+            entry.write(part)
 
 
 def read_records(path: PathLike) -> dict[str, bytes]:

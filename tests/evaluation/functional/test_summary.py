@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmdgdm.errors import ConfigError, DataError
+from mmdgdm.evaluation.functional import records as records_module
 from mmdgdm.evaluation.functional.records import make_box_record
 from mmdgdm.evaluation.functional.scoremaps import contour_boxes, make_thresholds
 from mmdgdm.evaluation.functional.summary import (
@@ -343,3 +344,26 @@ def test_records_that_do_not_fit(changes, match):
 def test_malformed_settings(arguments, match):
     with pytest.raises(ConfigError, match=match):
         check_box_settings(*arguments[:2], threshold=arguments[2])
+
+
+def test_parts_of_a_data_set_give_the_scores_of_the_whole(monkeypatch):
+    rng = np.random.default_rng(0)
+    records = [
+        make_box_record(
+            rng.random((20, 20)) * rng.choice([1.0, 0.7]),
+            np.array([[2, 3, 11, 15]]),
+            label=int(rng.integers(3)),
+            rank=int(rng.integers(4)),
+        )
+        for _ in range(11)
+    ]
+    settings = dict(thresholds=make_thresholds(0.01), topk=(1, 5))
+    whole = summarize_boxes(records, **settings)
+    monkeypatch.setattr(records_module, "_PART", 3)
+    parts = summarize_boxes(records, **settings)
+    assert parts.metrics == whole.metrics
+    assert parts.by_class == whole.by_class
+    assert parts.by_size == whole.by_size
+    assert parts.calibrated == whole.calibrated
+    for name, curve in whole.curves.items():
+        assert np.array_equal(parts.curves[name], curve)
