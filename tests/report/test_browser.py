@@ -72,6 +72,7 @@ def address(runs, tmp_path_factory):
     return path.as_uri()
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [True, False], ids=["dark", "light"])
 @pytest.mark.parametrize("phone", [True, False], ids=["phone", "desktop"])

@@ -172,9 +172,9 @@ def summarize_boxes(
     check_box_settings(iou_thresholds, topk, threshold=threshold)
     check_rule(calibration)
     by_median = calibration == MEDIAN and threshold is None
+    facts = []
     counts: dict[str, NDArray[np.int64]] = {}
     overlaps: dict[str, OverlapSums] = {}
-    facts = []
     for part in read_box_parts(records):
         _check_table(part, len(scored_ious(iou_thresholds)), topk, threshold)
         _add_counts(counts, part.maxima, _rules(part, iou_thresholds, topk), thresholds)
@@ -204,15 +204,9 @@ def summarize_boxes(
     by_class = {label: score(places) for label, places in class_groups(table).items()}
     metrics.update({f"{THRESHOLD}{name}": at.threshold for name, at in best.items()})
     metrics[f"{THRESHOLD}box_area_ratio"] = coverage_threshold
-    calibrated = {
-        f"{chosen_by(MEDIAN)}{score}": plausible_median(
-            sums, num_images=len(table.maxima), thresholds=thresholds
-        )
-        for score, sums in overlaps.items()
-    }
-    if by_median:
-        name = f"{chosen_by(MEDIAN)}max_box_acc"
-        metrics[name] = calibrated[name]
+    calibrated = _medians(overlaps, len(table.maxima), thresholds)
+    name = f"{chosen_by(MEDIAN)}max_box_acc"
+    metrics.update({name: calibrated[name]} if by_median else {})
     metrics.update(
         given_thresholds("max_box_acc", threshold, threshold_rule=threshold_rule)
     )
@@ -273,6 +267,18 @@ def _add_overlaps(
         sums[score] = OverlapSums(
             known.first + found.first, known.second + found.second
         )
+
+
+def _medians(
+    overlaps: dict[str, OverlapSums], num_images: int, thresholds: NDArray[np.float64]
+) -> dict[str, float]:
+    """The thresholds for test by the rule ``median``, by name."""
+    return {
+        f"{chosen_by(MEDIAN)}{score}": plausible_median(
+            sums, num_images=num_images, thresholds=thresholds
+        )
+        for score, sums in overlaps.items()
+    }
 
 
 def size_groups(table: BoxTable) -> dict[str, NDArray[np.int64]]:
