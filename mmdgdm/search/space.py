@@ -13,12 +13,11 @@ import yaml
 from optuna import distributions
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.utils.yaml_files import read_yaml
 
 #: Optuna's distributions by dotted key of the config, in the order of the file.
 Space = dict[str, Any]
 
-#: What YAML of another form leads to.
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _KINDS = ("uniform", "log_uniform", "int", "choice")
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -64,9 +63,8 @@ def read_space(path: Union[str, Path]) -> Space:
     """
     path = Path(path)
     try:
-        # The loader is a safe one.
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, RecursionError, yaml.YAMLError, *_MALFORMED) as error:
+        content = read_yaml(path, _Loader)
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"Space file {path} cannot be read ({reason}).") from error
     if not isinstance(content, Mapping) or not content:

@@ -13,16 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
-import yaml
-
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.utils.faults import Faults, is_hidden, parse_numbers, read_lines
 from mmdgdm.utils.json_files import read_json
 from mmdgdm.utils.xml_files import read_xml
+from mmdgdm.utils.yaml_files import read_yaml
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-#: What YAML of another form leads to.
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _COLUMNS = ("image", "x0", "y0", "x1", "y1")
 _FORMS = (
     "a COCO file (.json), a table (.csv), a folder of VOC's .xml files, or a folder of "
@@ -188,14 +185,14 @@ def _read_yolo_names(path: Path, faults: Faults) -> dict[int, str]:
     if path.suffix == ".txt":
         return dict(enumerate(text.strip() for _, text in read_lines(path, faults)))
     try:
-        names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
+        names = read_yaml(path)["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         found = {int(key): name for key, name in pairs}
         # Of anything else the text may fill the memory: YAML repeats by reference.
         if not all(isinstance(name, (str, int, float)) for name in found.values()):
             raise TypeError("Expected names of classes as texts")
         return {key: str(name) for key, name in found.items()}
-    except (OSError, RecursionError, yaml.YAMLError, *_MALFORMED) as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         faults.add("malformed file", path, message=f"gives no `names` ({error!r})")
         return {}
 

@@ -171,17 +171,14 @@ def summarize_boxes(
     """
     check_box_settings(iou_thresholds, topk, threshold=threshold)
     check_rule(calibration)
-    by_median = calibration == MEDIAN and threshold is None
-    facts = []
-    counts: dict[str, NDArray[np.int64]] = {}
-    overlaps: dict[str, OverlapSums] = {}
-    for part in read_box_parts(records):
-        _check_table(part, len(scored_ious(iou_thresholds)), topk, threshold)
-        _add_counts(counts, part.maxima, _rules(part, iou_thresholds, topk), thresholds)
-        if by_median:
-            _add_overlaps(overlaps, part, iou_thresholds, thresholds)
-        facts.append(without_levels(part))
-    table = join_tables(facts)
+    table, counts, overlaps = _add_up(
+        records,
+        iou_thresholds,
+        topk,
+        threshold,
+        thresholds=thresholds,
+        by_median=calibration == MEDIAN and threshold is None,
+    )
     # The benchmark's order of operations.
     curves = {k: count * 100.0 / len(table.maxima) for k, count in counts.items()}
     best = {name: curve_maximum(curve, thresholds) for name, curve in curves.items()}
@@ -205,13 +202,12 @@ def summarize_boxes(
     metrics.update({f"{THRESHOLD}{name}": at.threshold for name, at in best.items()})
     metrics[f"{THRESHOLD}box_area_ratio"] = coverage_threshold
     calibrated = _medians(overlaps, len(table.maxima), thresholds)
-    name = f"{chosen_by(MEDIAN)}max_box_acc"
-    metrics.update({name: calibrated[name]} if by_median else {})
+    metrics.update({k: v for k, v in calibrated.items() if k.endswith("max_box_acc")})
     metrics.update(
         given_thresholds("max_box_acc", threshold, threshold_rule=threshold_rule)
     )
-    num_constant = int(table.is_constant.sum())
-    return BoxSummary(metrics, curves, by_class, by_size, num_constant, calibrated)
+    constant = int(table.is_constant.sum())
+    return BoxSummary(metrics, curves, by_class, by_size, constant, calibrated)
 
 
 def given_thresholds(
@@ -236,17 +232,29 @@ def given_thresholds(
     return {f"{kind}{score}": threshold for kind in kinds}
 
 
-def _add_counts(
-    counts: dict[str, NDArray[np.int64]],
-    maxima: NDArray[np.int64],
-    rules: dict[str, NDArray[np.uint8]],
+def _add_up(
+    records: Sequence[bytes],
+    iou_thresholds: Sequence[float],
+    topk: Sequence[int],
+    threshold: Optional[float],
+    *,
     thresholds: NDArray[np.float64],
-) -> None:
-    """Add how many of a part of the images count at each threshold, by score."""
-    for name, bits in rules.items():
-        hits = np.unpackbits(bits, axis=1)
-        known = counts.get(name, np.zeros(len(thresholds), dtype=np.int64))
-        counts[name] = known + threshold_sums(maxima, hits, thresholds=thresholds)
+    by_median: bool,
+) -> tuple[BoxTable, dict[str, NDArray[np.int64]], dict[str, OverlapSums]]:
+    """Facts of all images, how many count at each threshold, and what is reached."""
+    facts = []
+    counts: dict[str, NDArray[np.int64]] = {}
+    overlaps: dict[str, OverlapSums] = {}
+    for part in read_box_parts(records):
+        _check_table(part, len(scored_ious(iou_thresholds)), topk, threshold)
+        for name, bits in _rules(part, iou_thresholds, topk).items():
+            hits = np.unpackbits(bits, axis=1)
+            found = threshold_sums(part.maxima, hits, thresholds=thresholds)
+            counts[name] = counts[name] + found if name in counts else found
+        if by_median:
+            _add_overlaps(overlaps, part, iou_thresholds, thresholds)
+        facts.append(without_levels(part))
+    return join_tables(facts), counts, overlaps
 
 
 def _add_overlaps(
