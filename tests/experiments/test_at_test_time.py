@@ -1,4 +1,4 @@
-"""The choice of the attention's power, with made-up tests."""
+"""Choices at test time, with made-up tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 #: GT-known of val by power, for each method.
@@ -18,8 +19,10 @@ VAL = {"cam": {0.0: 70, 0.5: 78, 1.0: 78, 2.0: 60}, "dgdm": {0.0: 80}}
 def power(monkeypatch, tmp_path):
     """The script, whose tests are made up; what is tested is kept."""
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    module = importlib.reload(importlib.import_module("attention_power"))
+    module = importlib.reload(importlib.import_module("at_test_time"))
     monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "image_hits", lambda file, prefix: {})
+    monkeypatch.setattr(module, "differences", lambda *runs: "differences")
     module.calls = []
 
     def retest(data, method, folder, name, options, split):
@@ -34,7 +37,7 @@ def power(monkeypatch, tmp_path):
         }
 
     def main(*arguments):
-        monkeypatch.setattr(sys, "argv", ["attention_power.py", *arguments])
+        monkeypatch.setattr(sys, "argv", ["at_test_time.py", *arguments])
         module.main()
 
     monkeypatch.setattr(module, "retest", retest)
@@ -43,7 +46,7 @@ def power(monkeypatch, tmp_path):
 
 
 def test_power_and_threshold_are_chosen_on_val(power, tmp_path, capsys):
-    power.run_script("toy", "--seeds", "0", "1")
+    power.run_script("attention", "toy", "--seeds", "0", "1")
     tests = [options for _, split, options in power.calls if split == "test"]
     first = ["model.head.attention_power=0.5", "test_evaluator.threshold=0.35"]
     plain = ["model.head.attention_power=0.0", "test_evaluator.threshold=0.3"]
@@ -53,8 +56,21 @@ def test_power_and_threshold_are_chosen_on_val(power, tmp_path, capsys):
     assert "| DGDM | 80.0 ± 0.0 |" in shown
     stored = tmp_path / "experiments/results/toy_attention/cam.json"
     assert json.loads(stored.read_text())["runs"]["1"]["val"]["2.0"] == 60
-    power.run_script("toy", "--seeds", "0", "1")
+    power.run_script("attention", "toy", "--seeds", "0", "1")
     assert len(power.calls) == 2 * 2 * 5
+
+
+def test_the_side_of_images_is_set_for_the_split_that_is_scored():
+    sys.path.insert(0, str(EXPERIMENTS))
+    try:
+        module = importlib.import_module("at_test_time")
+    finally:
+        sys.path.pop(0)
+    settings = module.OPTIONS["size"].settings
+    assert settings(320, "val") == ["val_dataloader.dataset.pipeline.1.scale=(320,320)"]
+    config = module.ROOT / "configs/cam/cam_efficientnet-lite0_1xb32-4e_cub10.py"
+    pipeline = Config.fromfile(config).val_dataloader.dataset.pipeline
+    assert pipeline[1] == dict(type="Resize", scale=(224, 224))
 
 
 def test_what_is_missing_is_named(monkeypatch, tmp_path):
