@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from markupsafe import Markup
 
@@ -142,17 +142,22 @@ def _connect(
         change_class, [visit, label, *sliders], [visit, *shown], **_EVENT, **_NETWORK
     )
     for place, (drawing, words, _, slider) in enumerate(columns):
-
-        def cut(found: Optional[Visit], threshold: float, place: int = place) -> Any:
-            return _draw(found, place, threshold) if found else (None, "")
-
         slider.change(
-            cut,
+            _cutter(place),
             [visit, slider],
             [drawing, words],
             trigger_mode="always_last",
             **_EVENT,
         )
+
+
+def _cutter(place: int) -> Callable[[Optional[Visit], float], Any]:
+    """What draws a model's view anew at another threshold."""
+
+    def cut(visit: Optional[Visit], threshold: float) -> Any:
+        return _draw(visit, place, threshold=threshold) if visit else (None, "")
+
+    return cut
 
 
 def _label_of(chosen: Optional[int]) -> Optional[int]:
@@ -164,12 +169,12 @@ def _show(visit: Visit, thresholds: Sequence[float], names: Sequence[str]) -> li
     shown: list[Any] = []
     for place, (sight, threshold) in enumerate(zip(visit.sights, thresholds)):
         scores = {names[found.label]: found.score for found in sight.best}
-        shown += [*_draw(visit, place, threshold), scores]
+        shown += [*_draw(visit, place, threshold=threshold), scores]
     return shown
 
 
-def _draw(visit: Visit, place: int, threshold: float) -> tuple[Any, str]:
-    view = draw(visit, place, threshold)
+def _draw(visit: Visit, place: int, *, threshold: float) -> tuple[Any, str]:
+    view = draw(visit, place, threshold=threshold)
     x0, y0, x1, y1 = view.shown.box.round().astype(int).tolist()
     words = Markup(
         '<p class="said"><strong>{}</strong>, probability {:.3f}.<br>'

@@ -164,7 +164,7 @@ def choose(visit: Visit, label: Optional[int], *, models: Sequence[Model]) -> Vi
     return replace(visit, sights=tuple(sights), label=label)
 
 
-def draw(visit: Visit, place: int, threshold: float) -> View:
+def draw(visit: Visit, place: int, *, threshold: float) -> View:
     """Draw what a model saw; no network runs.
 
     Args:

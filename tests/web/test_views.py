@@ -25,14 +25,14 @@ def test_a_threshold_moves_the_box_and_no_network_runs(photo, models):
     for place, side in enumerate((10, 70)):
         boxes = []
         for threshold in (0.2, 0.5, 0.9):
-            view = draw(visit, place, threshold)
+            view = draw(visit, place, threshold=threshold)
             wanted = find_boxes(hill(side), threshold, image_size=(448, 224))
             np.testing.assert_array_equal(view.shown.boxes, wanted)
             assert view.drawing.shape == (240, 480, 3)
             boxes.append(view.shown.box[2])
         assert boxes == sorted(boxes, reverse=True)
         assert len(set(boxes)) == 3
-    drawn = [draw(visit, 0, threshold).drawing for threshold in (0.2, 0.9)]
+    drawn = [draw(visit, 0, threshold=threshold).drawing for threshold in (0.2, 0.9)]
     assert (drawn[0] != drawn[1]).any()
     assert [model.localizer.runs for model in models] == [1, 1]
 
@@ -41,15 +41,16 @@ def test_a_network_runs_once_for_a_class_that_is_not_mapped(photo, one, monkeypa
     monkeypatch.setattr(views, "TOPK", 2)
     localizer = one[0].localizer
     visit = look(str(photo), one)
-    assert draw(visit, 0, 0.5).shown.label == 0
+    assert draw(visit, 0, threshold=0.5).shown.label == 0
     chosen = choose(visit, 1, models=one)
-    assert draw(chosen, 0, 0.5).shown.label == 1
+    assert draw(chosen, 0, threshold=0.5).shown.label == 1
     assert localizer.runs == 1
     for _ in range(2):
         chosen = choose(chosen, 3, models=one)
-        assert draw(chosen, 0, 0.5).shown.scoremap.sum() == hill(70).sum()
+        assert draw(chosen, 0, threshold=0.5).shown.scoremap.sum() == hill(70).sum()
         assert localizer.runs == 2
-    assert draw(choose(chosen, None, models=one), 0, 0.5).shown.label == 0
+    back = choose(chosen, None, models=one)
+    assert draw(back, 0, threshold=0.5).shown.label == 0
     assert localizer.runs == 2
 
 
@@ -58,7 +59,7 @@ def test_large_images_are_drawn_small_and_seen_whole(one, tmp_path):
     cv2.imwrite(str(path), np.zeros((1000, 2000, 3), np.uint8))
     visit = look(str(path), one)
     assert visit.pixels.shape == (1000, 2000, 3)
-    view = draw(visit, 0, 0.5)
+    view = draw(visit, 0, threshold=0.5)
     assert view.drawing.shape == (320, 640, 3)
     wanted = find_boxes(hill(10), 0.5, image_size=(2000, 1000))
     np.testing.assert_array_equal(view.shown.boxes, wanted)
