@@ -12,7 +12,7 @@ import pytest
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 #: Iterations to the first measure, in the short and the long form, and what may be
 #: taken in twice as many after it: the log keeps some hundred bytes of each.
-WARM_UP, MOST_MB = {False: 100, True: 1000}, 25
+WARM_UP, MOST_MB = {False: 100, True: 3000}, 25
 SCRIPT = """
 import gc, sys
 from pathlib import Path
