@@ -22,3 +22,11 @@ class DataError(MMDGDMError, ValueError):
 
 class CheckpointError(MMDGDMError, RuntimeError):
     """A checkpoint is missing, unreadable, unsafe or made for another model."""
+
+
+class ResourceError(MMDGDMError, RuntimeError):
+    """The machine lacks something: disk, memory, a GPU, a port, a right to write."""
+
+
+class StoppedError(MMDGDMError, RuntimeError):
+    """Training was asked to stop, saved its state and left; it can be resumed."""

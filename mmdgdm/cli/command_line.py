@@ -96,10 +96,10 @@ def run_command(command: Callable[[], Any]) -> int:
         command: What the tool does.
 
     Returns:
-        The exit code: 0, or 2 after ``error: <sentence>`` on stderr.
+        The exit code of :func:`mmdgdm.cli.commands.run_command`.
     """
     rank = rank_from_environment()
     code = commands.run_command(command, f"process {rank}" if rank else "")
-    if code == 0:
+    if code in (0, commands.STOPPED):
         end_processes()
     return code

@@ -8,11 +8,15 @@ import sys
 import traceback
 from typing import Any, Callable
 
-from mmdgdm.errors import MMDGDMError
+from mmdgdm.errors import MMDGDMError, StoppedError
 from mmdgdm.utils.cam_methods import CAM_METHODS
+from mmdgdm.utils.resources import explain_fault
 
 #: Exit code of a tool that stopped for an error that the user can mend.
 USER_ERROR = 2
+#: Exit code of a training that was asked to stop and saved its state: a temporary
+#: failure (EX_TEMPFAIL), after which schedulers may start the command again.
+STOPPED = 75
 
 
 def add_cam_method(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +35,8 @@ def add_cam_method(parser: argparse.ArgumentParser) -> None:
 def run_command(command: Callable[[], Any], who: str = "") -> int:
     """Run a tool and turn errors that the user can mend into one line.
 
+    So are want of disk space, memory, GPUs, ports and open files.
+
     With ``MMDGDM_TRACEBACK=1`` in the environment the traceback is shown too.
 
     Args:
@@ -38,17 +44,27 @@ def run_command(command: Callable[[], Any], who: str = "") -> int:
         who: The process, to be named where there are several.
 
     Returns:
-        The exit code: 0, or 2 after ``error: <sentence>`` on stderr.
+        The exit code: 0; 2 after ``error: <sentence>`` on stderr; 75 after
+        ``stopped: <sentence>``, if a training saved and left as it was asked to.
     """
     try:
         command()
-    except MMDGDMError as error:
+    except StoppedError as stop:
+        sys.stderr.write(f"{_prefix('stopped', who)}: {_sentence(stop)}\n")
+        return STOPPED
+    except Exception as error:
+        shown = error if isinstance(error, MMDGDMError) else explain_fault(error)
+        if shown is None:
+            raise
         if os.environ.get("MMDGDM_TRACEBACK", "0") not in ("", "0"):
             traceback.print_exc()
-        prefix = f"error ({who})" if who else "error"
-        sys.stderr.write(f"{prefix}: {_sentence(error)}\n")
+        sys.stderr.write(f"{_prefix('error', who)}: {_sentence(shown)}\n")
         return USER_ERROR
     return 0
+
+
+def _prefix(what: str, who: str) -> str:
+    return f"{what} ({who})" if who else what
 
 
 def _sentence(error: MMDGDMError) -> str:

@@ -25,6 +25,7 @@ from mmdgdm.evaluation.functional.names import (
     rule_of,
     split_name,
 )
+from mmdgdm.utils.whole_files import whole_file
 
 #: The scores that a localization result is known by, in the order shown.
 FIRST_METRICS = ("top1_cls", "gt_known", "top1_loc", "max_box_acc", "max_box_acc_v2")
@@ -225,6 +226,7 @@ def save_metrics(metrics: Mapping[str, Any], path: Union[str, Path]) -> None:
     text = json.dumps(_plain(metrics), indent=2, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with whole_file(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"Metrics cannot be written to {path} ({error}).") from error

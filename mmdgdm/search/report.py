@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Union
 
 from mmengine.config import Config
 
+from mmdgdm.utils.whole_files import whole_file, write_whole_text
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
@@ -44,7 +46,10 @@ def save_trials(search: Search) -> None:
         row += [*map(found["metrics"].get, names), f"{found['seconds']:.1f}"]
         rows.append([*row, search.folder(trial), found["error"]])
     path = search.work_dir / "trials.csv"
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8", newline="") as stream,
+    ):
         csv.writer(stream).writerows(rows)
 
 
@@ -92,14 +97,14 @@ def save_best(
     values = search.values(trial)
     content = dict(trial=trial.number, metric=search.metric, score=trial.value)
     text = json.dumps({**content, "values": values}, indent=1)
-    (search.work_dir / "best.json").write_text(text + "\n", encoding="utf-8")
+    write_whole_text(search.work_dir / "best.json", text + "\n")
     base = Config.fromfile(config)
     changed = base.copy()
     changed.merge_from_dict({**options, **values})
     difference = Config(_difference(base.to_dict(), changed.to_dict()))
     inherited = Path(os.path.relpath(config, search.work_dir)).as_posix()
     text = f"_base_ = {inherited!r}\n\n{difference.pretty_text}"
-    (search.work_dir / "best.py").write_text(text, encoding="utf-8")
+    write_whole_text(search.work_dir / "best.py", text)
     return {**options, **values}
 
 

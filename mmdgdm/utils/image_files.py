@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mmdgdm.errors import DataError
+from mmdgdm.utils.resources import LACKS, explain_lack
 
 PathLike = Union[str, os.PathLike[str]]
 #: Takes a path and returns the file's bytes; raises ``OSError`` if it cannot.
@@ -300,6 +301,8 @@ def _read_whole(path: PathLike, read: ReadBytes) -> bytes:
     try:
         content = read(path)
     except (OSError, ValueError) as error:  # the latter for names that no file has
+        if isinstance(error, OSError) and error.errno in LACKS:
+            raise explain_lack(error, path) from error
         raise _unusable(path, error) from error
     if not content:
         raise _unusable(path, "got an empty file")

@@ -85,6 +85,7 @@ def new_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         DataError: If ``target`` exists and may not be replaced, or the disk refuses.
     """
+    _put_back(target)
     check_absent(target, overwrite)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
@@ -101,6 +102,20 @@ def new_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
             old.rename(target)
         for folder in (part, old):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_back(target: Path) -> None:
+    """Put back a folder that a killed run had moved aside and not yet replaced."""
+    for old in target.parent.glob(f".{target.name}.*.old"):
+        number = old.name.split(".")[-2]
+        if target.exists() or os.name != "posix" or not number.isdigit():
+            return
+        try:
+            os.kill(int(number), 0)  # asks whether the process is alive
+        except ProcessLookupError:
+            old.rename(target)
+        except PermissionError:
+            pass
 
 
 def unpack_archives(

@@ -17,6 +17,7 @@ from mmdgdm.errors import DataError
 from mmdgdm.evaluation.stored.scoremap_files import UNREADABLE
 from mmdgdm.utils.faults import PathLike
 from mmdgdm.utils.unpacked_size import check_unpacked_size
+from mmdgdm.utils.whole_files import whole_file
 
 
 def write_class_scores(path: PathLike, scores: Mapping[str, NDArray[Any]]) -> None:
@@ -41,11 +42,12 @@ def write_class_scores(path: PathLike, scores: Mapping[str, NDArray[Any]]) -> No
         )
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            path,
-            image_ids=np.array(list(scores)),
-            scores=np.stack(list(scores.values())),
-        )
+        with whole_file(path) as part, part.open("wb") as file:
+            np.savez(
+                file,
+                image_ids=np.array(list(scores)),
+                scores=np.stack(list(scores.values())),
+            )
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error}).") from error
 

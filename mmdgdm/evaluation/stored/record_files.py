@@ -23,6 +23,7 @@ from mmdgdm.evaluation.stored.scoremap_files import UNREADABLE
 from mmdgdm.utils.faults import PathLike
 from mmdgdm.utils.output_paths import path_inside
 from mmdgdm.utils.unpacked_size import check_unpacked_size
+from mmdgdm.utils.whole_files import whole_file
 
 #: Names that are written at a time.
 _PART = 4096
@@ -68,7 +69,7 @@ def write_records(
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         target = path_inside(Path(path).parent, Path(path).name)
-        with zipfile.ZipFile(target, "w") as archive:
+        with whole_file(target) as part, zipfile.ZipFile(part, "w") as archive:
             _write_texts(archive, "image_ids", [str(name) for name in image_ids])
             whole = sum(map(len, records))
             _write_array(archive, "records", np.uint8, length=whole, parts=records)

@@ -25,6 +25,7 @@ from mmdgdm.evaluation.functional.scoremaps import (
 )
 from mmdgdm.utils.faults import PathLike
 from mmdgdm.utils.output_paths import path_inside
+from mmdgdm.utils.whole_files import whole_file
 
 SUFFIX = ".npy"
 #: What numpy raises for files that are damaged or not its own.
@@ -165,7 +166,8 @@ def write_scoremap(
     path = path_inside(root, scoremap_path("", image_id).as_posix())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, scores, allow_pickle=False)
+        with whole_file(path, flush=False) as part, part.open("wb") as file:
+            np.save(file, scores, allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error}).") from error
     return path

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
+import os
+import signal
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from mmdgdm.datasets.prepare.archives import unpack_archives
+from mmdgdm.datasets.prepare.archives import new_folder, unpack_archives
 from mmdgdm.errors import ConfigError, DataError
 
 
@@ -104,3 +108,31 @@ def test_a_broken_archive_leaves_nothing_behind(tmp_path, unpack, share):
 def test_a_folder_without_archives_is_refused(unpack):
     with pytest.raises(ConfigError, match="ILSVRC2012_img_train"):
         unpack("ilsvrc")
+
+
+@pytest.mark.faults
+def test_folder_that_a_kill_left_aside_is_put_back(tmp_path):
+    target = tmp_path / "data"
+    target.mkdir()
+    (target / "a").write_text("old")
+
+    def replace_and_die():
+        with new_folder(target, overwrite=True) as folder:
+            (folder / "a").write_text("new")
+            # Between the two renames nothing stands under the name.
+            Path.rename = lambda self, other: (
+                os.rename(self, other),
+                os.kill(os.getpid(), signal.SIGKILL),
+            )
+
+    process = multiprocessing.get_context("fork").Process(target=replace_and_die)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert not target.exists()
+    with pytest.raises(DataError, match="data"), new_folder(target):
+        pass
+    assert (target / "a").read_text() == "old"
+    with new_folder(target, overwrite=True) as folder:
+        (folder / "a").write_text("new")
+    assert (target / "a").read_text() == "new"
