@@ -19,6 +19,8 @@ from mmdgdm.evaluation.stored.metadata import (
     read_split,
 )
 from mmdgdm.registry import DATASETS
+from mmdgdm.utils.argument_checks import check_choice
+from mmdgdm.utils.samples import Unreadable
 
 
 class BaseWSOLDataset(BaseDataset):
@@ -27,8 +29,9 @@ class BaseWSOLDataset(BaseDataset):
     - Boxes and masks are loaded for testing only, unless ``with_boxes`` says
       otherwise: training is from image labels alone.
     - With boxes loaded, the pipeline may resize but not crop, flip or turn.
-    - Nothing is put in the place of a sample that fails, whatever ``test_mode``:
-      a pipeline that returns ``None`` is an error.
+    - Nothing is put in the place of a sample that fails, whatever ``test_mode``: an
+      image that cannot be read is an error, or left out if ``on_error`` says so, and a
+      pipeline that returns ``None`` is an error.
 
     A data info holds ``img_path``, ``image_id``, ``gt_label`` from 0 and, with boxes,
     ``ori_gt_bboxes`` (K, 4) float32 x0 y0 x1 y1 in pixels of the original image, with
@@ -40,6 +43,9 @@ class BaseWSOLDataset(BaseDataset):
         num_classes: Number of classes; may be left out where class names are given.
         pipeline: The transforms, as configs or objects.
         test_mode: Whether the data set serves validation or test.
+        on_error: ``"raise"`` stops at an image that cannot be read; ``"skip"`` leaves
+            it out of its batch, which is then smaller, in every epoch; the run lists
+            such images at its end. For training alone.
         lazy_init: Whether to postpone reading the annotation.
         **kwargs: Further arguments of ``BaseDataset``: ``data_root``, ``ann_file``,
             ``data_prefix``, ``metainfo``, ``classes``, ``indices``,
@@ -61,9 +67,17 @@ class BaseWSOLDataset(BaseDataset):
         num_classes: Optional[int] = None,
         pipeline: Sequence[Any] = (),
         test_mode: bool = False,
+        on_error: str = "raise",
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.on_error = check_choice("on_error", on_error, choices=("raise", "skip"))
+        if on_error == "skip" and test_mode:
+            raise ConfigError(
+                "Expected `on_error` to be 'raise' for validation and test, whose "
+                "numbers are those of all images, but got 'skip': mend or remove the "
+                "image and its lines in the metadata."
+            )
         super().__init__(
             pipeline=pipeline, test_mode=test_mode, lazy_init=True, **kwargs
         )
@@ -140,12 +154,21 @@ class BaseWSOLDataset(BaseDataset):
     def prepare_data(self, idx: int) -> Any:
         """Return sample ``idx`` after the pipeline.
 
+        Returns:
+            What the pipeline makes of it, or, with ``on_error="skip"``,
+            :class:`~mmdgdm.utils.samples.Unreadable` for an image that cannot be read.
+
         Raises:
-            DataError: If the pipeline returns ``None``.
+            DataError: If the image cannot be read, or the pipeline returns ``None``.
         """
         info = self.complete_info(self.get_data_info(idx))
         image_id = info["image_id"]
-        data = self.pipeline(info)
+        try:
+            data = self.pipeline(info)
+        except DataError as error:
+            if self.on_error == "raise" or not _is_lasting(error):
+                raise
+            return Unreadable(image_id, str(error))
         if data is None:
             raise DataError(
                 f"Expected the pipeline to return a sample for image {image_id!r}, but "
@@ -167,6 +190,17 @@ class BaseWSOLDataset(BaseDataset):
             "With boxes or masks": self.with_boxes,
         }
         return [f"{name}: \t{value}" for name, value in shown.items() if value != ""]
+
+
+def _is_lasting(error: DataError) -> bool:
+    """Whether an image fails each time: it is missing, forbidden or damaged.
+
+    A disk or a network that failed once may give it the next time.
+    """
+    cause = error.__cause__
+    lasting = (FileNotFoundError, PermissionError, IsADirectoryError)
+    is_of_system = isinstance(cause, OSError) and cause.errno is not None
+    return not is_of_system or isinstance(cause, lasting)
 
 
 @DATASETS.register_module()

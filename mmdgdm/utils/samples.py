@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,19 @@ _SOURCES = {
     "cam": _HEAD,
     "cam_labels": _HEAD,
 }
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What a training set gives for an image that is left out.
+
+    Attributes:
+        image_id: The image.
+        reason: Why it cannot be read, with its path.
+    """
+
+    image_id: str
+    reason: str
 
 
 def get_field(sample: Any, name: str) -> Any:
