@@ -11,6 +11,7 @@ import mmdgdm
 GIVEN = {
     *("_hook", "_act_traced", "find_spec", "before_train_iter", "after_test_iter"),
     *("after_val_iter", "get_log_after_epoch", "postprocess"),
+    *("after_train_iter", "save_checkpoint"),
 }
 
 

@@ -6,7 +6,7 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     # The best on val is kept too: by the metric's first score, wsol/gt_known for boxes.
     checkpoint=dict(
-        type="CheckpointHook",
+        type="mmdgdm.SafeCheckpointHook",
         interval=1,
         max_keep_ckpts=2,
         save_best="auto",

@@ -12,10 +12,15 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import mmdgdm.registry  # noqa: F401  its classes are then known by name
-from mmdgdm.engine.brief_console import BriefRunner
 from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
+from mmdgdm.engine.hooks.finite_loss_hook import FiniteLossHook
+from mmdgdm.engine.safe_runner import SafeRunner
 from mmdgdm.engine.setup.config_check import check_config
-from mmdgdm.engine.setup.overrides import leave_out_idle_workers, set_resume
+from mmdgdm.engine.setup.overrides import (
+    leave_out_idle_workers,
+    set_resume,
+    use_safe_checkpoints,
+)
 from mmdgdm.engine.setup.parts import check_parts, explain_build_errors
 from mmdgdm.engine.setup.processes import prepare_cpu_processes
 from mmdgdm.utils.argument_checks import check_output_folder
@@ -45,12 +50,15 @@ def build_runner(cfg: Config, mode: str = "train") -> Runner:
     check_parts(cfg)
     check_output_folder("work_dir", cfg.work_dir)
     leave_out_idle_workers(cfg)
+    use_safe_checkpoints(cfg)
     if mode == "train" and cfg.get("resume") and cfg.get("load_from") is None:
         set_resume(cfg, "auto")
     prepare_cpu_processes(cfg)
     with explain_build_errors(cfg):
-        make = RUNNERS.build if "runner_type" in cfg else BriefRunner.from_cfg
+        make = RUNNERS.build if "runner_type" in cfg else SafeRunner.from_cfg
         runner = make(cfg)
+    if mode == "train":
+        runner.register_hook(FiniteLossHook())
     if cfg.get("load_from") is not None:
         resume = mode == "train" and bool(cfg.get("resume"))
         strict = resume or mode == "test"

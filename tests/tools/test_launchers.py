@@ -82,6 +82,7 @@ def test_slurm_training_is_submitted(run_script, repo_root, tmp_path):
         "--ntasks-per-node=8",
         "--cpus-per-task=3",
         "--kill-on-bad-exit=1",
+        "--signal=USR1@120",
         "--quiet",
         "--time=5",
         "python",
@@ -94,6 +95,25 @@ def test_slurm_training_is_submitted(run_script, repo_root, tmp_path):
         "0",
         "port=1234",
     ]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("code", "job", "requeued"), [(75, "7", True), (75, "", False), (2, "7", False)]
+)
+def test_slurm_training_that_stopped_is_queued_again(
+    run_script, tmp_path, code, job, requeued
+):
+    environment = _with_srun(tmp_path, f"{FAKE_SRUN}exit {code}\n")
+    (tmp_path / "scontrol").write_text('#!/usr/bin/env bash\necho "scontrol $@"\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    environment.update(SLURM_JOB_ID=job, SLURM_RESTART_COUNT="1")
+    done = run_script("slurm_train.sh", "part", "job", "config.py", **environment)
+    assert done.returncode == code
+    lines = done.stdout.splitlines()
+    assert ("scontrol requeue 7" in lines) is requeued
+    # A job that was started again goes on.
+    assert "--resume" in lines
 
 
 def test_small_slurm_test_asks_for_no_more_than_it_uses(run_script, tmp_path):

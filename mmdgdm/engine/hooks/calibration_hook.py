@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,6 +14,8 @@ from mmengine.runner import Runner
 from mmdgdm.evaluation.stored.thresholds import calibrated_thresholds, choosing_rule
 from mmdgdm.registry import HOOKS
 from mmdgdm.utils.checkpoint import load_checkpoint_file
+from mmdgdm.utils.resources import explain_write_error
+from mmdgdm.utils.whole_files import whole_file
 
 #: Where the thresholds stand in the ``meta`` of a checkpoint.
 META_KEY = "wsol_thresholds"
@@ -84,9 +86,13 @@ class CalibrationHook(Hook):
         if (meta.get("epoch"), meta.get("iter")) != (runner.epoch, runner.iter):
             return  # it is of an earlier moment
         meta[META_KEY] = dict(self._thresholds)
-        unfinished = f"{path}.part"
-        torch.save(checkpoint, unfinished)
-        os.replace(unfinished, path)
+        buffer = BytesIO()
+        torch.save(checkpoint, buffer)
+        try:
+            with whole_file(path) as part:
+                part.write_bytes(buffer.getbuffer())
+        except OSError as error:
+            raise explain_write_error(error, path) from error
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Read the thresholds of the checkpoint."""

@@ -9,7 +9,6 @@ from typing import Any, Union
 
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
 
 from mmdgdm.engine.setup.config_check import (
     RUNNER_KEYS,
@@ -18,6 +17,7 @@ from mmdgdm.engine.setup.config_check import (
     find_paths,
     type_name,
 )
+from mmdgdm.engine.setup.newest_checkpoint import find_newest_checkpoint
 from mmdgdm.errors import ConfigError
 from mmdgdm.registry import METRICS
 from mmdgdm.utils.checkpoint import check_checkpoint_path
@@ -141,6 +141,17 @@ def leave_out_idle_workers(cfg: Config) -> None:
                 loader.pop(key, None)
 
 
+def use_safe_checkpoints(cfg: Config) -> None:
+    """Let this package's hook save checkpoints where the config names mmengine's.
+
+    Args:
+        cfg: The config to change.
+    """
+    hook = (cfg.get("default_hooks") or {}).get("checkpoint")
+    if isinstance(hook, dict) and type_name(hook) in ("CheckpointHook", ""):
+        hook["type"] = "mmdgdm.SafeCheckpointHook"
+
+
 def set_resume(cfg: Config, resume: str) -> None:
     """Continue a run.
 
@@ -149,14 +160,15 @@ def set_resume(cfg: Config, resume: str) -> None:
 
     Args:
         cfg: The config to change; its ``work_dir`` must be set.
-        resume: ``'auto'`` for the newest checkpoint in the output folder, or the
+        resume: ``'auto'`` for the newest whole checkpoint in the output folder, or the
             path of a checkpoint.
 
     Raises:
-        CheckpointError: If the named file does not exist.
+        CheckpointError: If the named file does not exist, or there are checkpoints and
+            none of them is whole.
     """
     if resume == "auto":
-        latest = find_latest_checkpoint(cfg.work_dir)
+        latest = find_newest_checkpoint(cfg.work_dir)
         if latest is None:
             cfg.resume = False
             print_log(f"No checkpoint in {cfg.work_dir}: a new run starts.", "current")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmdgdm.engine.setup.overrides import (
@@ -23,7 +24,8 @@ from mmdgdm.evaluation.metrics import WSOLMetric
 @pytest.fixture
 def work_dir(tmp_path):
     """An output folder whose newest checkpoint is epoch_2.pth."""
-    (tmp_path / "epoch_2.pth").write_bytes(b"")
+    state = dict(meta={}, message_hub={}, optimizer={}, state_dict={})
+    torch.save(state, tmp_path / "epoch_2.pth")
     (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_2.pth"))
     return tmp_path
 
