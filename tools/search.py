@@ -78,18 +78,15 @@ def search(args: argparse.Namespace) -> int:
     found = Search(cfg, space, Path(work_dir), **settings)
     trainer = TrainingTrials(cfg, TRAIN, seed=args.seed, timeout=args.timeout_per_trial)
 
-    def num_finished() -> int:
-        return sum(trial.state.is_finished() for trial in found.study.trials)
-
     with progress_bar("trials") as progress:
 
         def report(trial: FrozenTrial) -> None:
             save_trials(found)
             result = trial.user_attrs["error"] or f"{args.metric} = {trial.value:.2f}"
             print(f"trial {trial.number}: {result}", flush=True)
-            progress(num_finished(), args.trials)
+            progress(len(found.finished()), args.trials)
 
-        progress(num_finished(), args.trials)
+        progress(len(found.finished()), args.trials)
         found.run(args.trials, trainer, jobs=args.jobs, on_trial=report)
     save_trials(found)
     save_plots(found)
