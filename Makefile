@@ -56,7 +56,7 @@ test: lint  ## Check style and types, then run all tests
 	@echo "==> pytest $(PYTEST_ARGS)"
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
-test-faults: $(STAMP)  ## Provoke every fault of docs/what_it_survives.md, in under 20 minutes
+test-faults: $(STAMP)  ## Provoke every fault of docs/what_it_survives.md
 	@echo "==> pytest -m faults --long $(PYTEST_ARGS)"
 	@$(PY) -m pytest -m faults --long $(PYTEST_ARGS)
 
