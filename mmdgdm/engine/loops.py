@@ -20,6 +20,8 @@ from mmdgdm.engine.course import Course, StopRequest
 
 #: Where the last iteration stands after which val has been run.
 _VALIDATED = "iter_of_validation"
+#: Counts of mmengine's message hub, which stand at the last iteration begun.
+_COUNTS = ("epoch", "iter")
 
 
 class _StopInValidation(Exception):  # noqa: N818  it is no error
@@ -45,6 +47,7 @@ class _Resumable:
     course: Course
     _iter: int
     _epoch: int
+    _infos: dict[str, Any]
 
     def _open(self, runner: Runner, dataloader: Any) -> Any:
         if not isinstance(dataloader, DataLoader):
@@ -65,6 +68,10 @@ class _Resumable:
             CheckpointError: If it was made amid an epoch of other batches.
         """
         self.course.take_state(meta, by_epoch=isinstance(self, EpochBasedTrainLoop))
+        hub = self.runner.message_hub
+        self._infos = {
+            key: hub.get_info(key) for key in _COUNTS if key in hub.runtime_info
+        }
 
     def _validate_if_due(self) -> None:
         """Run val after an iteration for which it is due and has not been run."""
@@ -88,6 +95,9 @@ class _Resumable:
     def _resume(self) -> None:
         """Set the random states, and run the validation that a kill prevented."""
         if self.course.set_states():
+            # mmengine's hook has counted on; a validation saves them as they stood.
+            for key, value in self._infos.items():
+                self.runner.message_hub.update_info(key, value)
             self._decide_current_val_interval()  # type: ignore[attr-defined]
             if self.course.is_between_passes or not self.course.by_epoch:
                 self._validate_if_due()

@@ -62,6 +62,12 @@ class SafeCheckpointHook(CheckpointHook):
             part.unlink(missing_ok=True)
         if runner._resume:
             self._remove(runner.message_hub.get_info(_OLD, []))
+            resumed = str(runner._load_from)
+            if Path(resumed).resolve().parent == Path(self.out_dir).resolve():
+                # A kill may have come before it was named, and before a validation
+                # after which it is saved again.
+                self.last_ckpt = resumed
+                write_whole_text(os.path.join(runner.work_dir, LAST_FILE), resumed)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         superfluous = list(self._superfluous)
