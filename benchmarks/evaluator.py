@@ -13,6 +13,7 @@ the exit status is 1 if there is a difference.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -53,6 +54,18 @@ TURN = 30
 ODD_MAPS = 1
 #: Of the checked maps, one in so many has full size.
 FULL_SIZE_EVERY = 5
+
+#: Prints its seconds; the modules that it calls are imported before.
+FIRST_CALL = """
+import time
+import numpy as np
+from mmdgdm.evaluation.functional.level_ranks import rank_levels
+quantized = np.random.default_rng(0).integers(0, 256, (224, 224), dtype=np.uint8)
+settings = dict(deltas=np.array([0.3, 0.5, 0.7]), box_levels=np.array([0]))
+start = time.perf_counter()
+rank_levels(quantized, np.array([[1, 1, 50, 50]]), **settings)
+print(time.perf_counter() - start)
+"""
 
 Array = Any
 #: A normalised map, targets and thresholds to (2, K, T) hits.
@@ -304,6 +317,17 @@ def count_differences(maps: Iterator[tuple[Array, Array]]) -> tuple[int, int, in
     return num_maps, num_hits, num_different
 
 
+def first_call() -> float:
+    """Seconds of the first compiled ranking in a new process, numba's import included.
+
+    What was compiled before is loaded from the disk.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_CALL], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
 def main(argv: Optional[list[str]] = None) -> int:
     """Parse the arguments, print the tables and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -330,6 +354,7 @@ def main(argv: Optional[list[str]] = None) -> int:
         groups["busy, 28 x 28"] = [(busy(rng, boxes[0]), boxes) for boxes in targets]
         groups.update(odd_maps(rng, draw))
         tables = {"evaluator": times_table(groups)}
+        print(f"first compiled call of a process: {first_call():.2f} s")
         if args.scoremaps is not None:
             pairs = stored_pairs(*args.scoremaps, args.maps)
             tables["evaluator-stored"] = times_table({"stored": pairs})
