@@ -87,6 +87,7 @@ def start(
     if processes > 1:
         command = [str(root / "tools/dist_train.sh"), str(config), str(processes)]
     own = dict(OMP_NUM_THREADS="1", PYTHONPATH=str(root), PYTHON=sys.executable)
+    own["PYTHONUNBUFFERED"] = "1"  # a launcher does not pass on `-u`
     return subprocess.Popen(
         [*command, "--work-dir", str(work_dir), *more],
         env={**os.environ, **own, "CUDA_VISIBLE_DEVICES": ""},
@@ -192,6 +193,13 @@ def test_from_each_state_of_the_disk_it_ends_bit_for_bit_the_same(
         assert names(work_dir) == names(state), state
 
 
+def _family(pid: int) -> list[int]:
+    """A process and what it started; torch's launcher gives each a group of its own."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for file in lists for child in file.read_text().split()]
+    return [pid, *(member for child in children for member in _family(child))]
+
+
 def _interrupt(run: subprocess.Popen, number: int, moments: random.Random) -> str:
     """Send a signal to all processes of a run at a random moment; gives its log."""
     steps, lines = moments.randint(1, 6), []
@@ -202,7 +210,9 @@ def _interrupt(run: subprocess.Popen, number: int, moments: random.Random) -> st
             time.sleep(moments.uniform(0, 0.15))
             break
     assert run.poll() is None, "the training ended before it was interrupted"
-    os.killpg(run.pid, number)
+    groups = {os.getpgid(pid) for pid in _family(run.pid)}
+    for group in groups:
+        os.killpg(group, number)
     return "".join(lines) + run.communicate(timeout=120)[0]
 
 
@@ -241,7 +251,7 @@ def test_two_processes_that_are_killed_end_bit_for_bit_the_same(
     if not is_long:
         pytest.skip("five runs of two processes: `make test-faults` has them")
     alone, cut = tmp_path / "alone", tmp_path / "cut"
-    more = ["--cfg-options", "train_cfg.max_epochs=5"]
+    more = ["--cfg-options", "train_cfg.max_epochs=20"]
     run = start(repo_root, config, alone, *more, processes=2)
     log, _ = run.communicate(timeout=600)
     assert run.returncode == 0, log[-3000:]
