@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, Optional
 
+from mmdgdm.yapf_import import import_yapf
+
 _PACKAGE = Path(__file__).resolve().parent
 _MODULE = "mmengine.config.config"
 _PREFIX = "mmdgdm::"
@@ -76,6 +78,7 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
             def exec_module(module: ModuleType) -> None:
                 sys.meta_path.remove(self)
+                import_yapf()
                 execute(module)
                 _teach(module)
 

@@ -11,6 +11,8 @@ from typing import Any, Callable, NamedTuple
 
 import pytest
 
+import mmdgdm  # noqa: F401  # first of all: workers that start together share caches
+
 # Tests run side by side: threads of several processes would wait for each other.
 # Set before torch is imported, and inherited by the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
