@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mmdgdm.comparison.results import compare_results
 from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.error_kinds import ERROR_KINDS
-from mmdgdm.evaluation.stored.record_files import read_record_classes, record_path
+from mmdgdm.evaluation.stored.record_files import find_classes
 from mmdgdm.evaluation.stored.results import StoredResult, read_result
 from mmdgdm.report.figures import make_plots
 from mmdgdm.report.gallery import make_gallery
@@ -85,7 +85,7 @@ def make_report(
             version=__version__,
             results=results,
             tables=make_tables(results, comparison),
-            plots=make_plots(results, _classes(paths)),
+            plots=make_plots(results, find_classes(paths)),
             drawn=drawn,
             data=data,
             shades=_shades(),
@@ -155,13 +155,6 @@ def _read_shots(result: StoredResult, folder: PathLike) -> list[Shot]:
             "is no image of that result."
         )
     return shots
-
-
-def _classes(paths: Sequence[PathLike]) -> tuple[str, ...]:
-    """Names of the classes by label, of the first result that tells them."""
-    files = [record_path(path) for path in paths]
-    found = (read_record_classes(file) for file in files if file.is_file())
-    return next((classes for classes in found if classes), ())
 
 
 def _shades() -> list[str]:

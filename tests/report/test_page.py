@@ -69,7 +69,7 @@ def test_a_page_is_whole_and_asks_for_nothing(page):
     assert policy["content"].startswith("default-src 'none'; img-src data:;")
     names = [a["id"] for _, a in parsed.found if "id" in a]
     assert len(set(names)) == len(names)
-    assert len(parsed.named("figure")) == 4
+    assert len(parsed.named("figure")) == 5
 
 
 @pytest.mark.faults

@@ -8,8 +8,9 @@ import json
 import cv2
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
-from mmdgdm.errors import ConfigError
+from mmdgdm.errors import ConfigError, DataError
 from mmdgdm.evaluation.functional.records import make_box_record, read_box_records
 from mmdgdm.evaluation.stored.record_files import write_records
 from mmdgdm.evaluation.stored.results import StoredResult
@@ -106,6 +107,62 @@ def test_coverage_and_kinds_come_from_records():
         plots.plot_kinds([])
 
 
+def sized(name, chosen=None, scores=(40.0, 60.0, 80.0), sides=(60, 100, 101, 180)):
+    """A run on squares of these sides: by default a small, two medium, a large one."""
+    at = "" if chosen is None else "val_threshold/"
+    metrics = {
+        "threshold/max_box_acc": 0.25,
+        **dict(
+            zip((f"{at}gt_known_{s}" for s in ("small", "medium", "large")), scores)
+        ),
+    }
+    if chosen is not None:
+        metrics["threshold/val_max_box_acc"] = chosen
+        metrics.update(gt_known_small=1.0, gt_known_medium=2.0, gt_known_large=3.0)
+    records = [
+        make_box_record(np.eye(224), np.array([[0, 0, side - 1, side - 1]]), label=0)
+        for side in sides
+    ]
+    return StoredResult(name, metrics, {}, table=read_box_records(records))
+
+
+def test_sizes_have_a_bar_a_run_and_their_numbers_of_images():
+    pair = [sized("cam", chosen=0.5), sized("dgdm", chosen=0.5, scores=(1, 2, 3))]
+    figure = plots.plot_sizes(pair)
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [40, 60, 80, 1, 2, 3]
+    cam, dgdm = axes.patches[1], axes.patches[4]
+    assert cam.get_x() + cam.get_width() <= dgdm.get_x()
+    assert cam.get_facecolor()[:3] == to_rgb(METHOD_STYLES["cam"].color)
+    assert dgdm.get_facecolor()[:3] == to_rgb(METHOD_STYLES["dgdm"].color)
+    assert [line.get_marker() for line in axes.get_lines()] == ["o", "s"]
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert shown == [
+        "small: below 15 %\n1 image",
+        "medium: 15 to 50 %\n2 images",
+        "large: above 50 %\n1 image",
+    ]
+    assert [text.get_text() for text in axes.texts] == ["40", "60", "80", "1", "2", "3"]
+    assert "at val's threshold" in axes.get_ylabel()
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["cam", "dgdm"]
+
+
+def test_sizes_without_an_object_or_a_threshold_of_val():
+    one = sized("cam", sides=(60, 180), scores=(5, 0, 7))
+    del one.metrics["gt_known_medium"]
+    (axes,) = plots.plot_sizes([one]).axes
+    assert [bar.get_height() for bar in axes.patches] == [5, 7]
+    assert [round(bar.get_x() + bar.get_width() / 2) for bar in axes.patches] == [0, 2]
+    assert axes.get_xticklabels()[1].get_text().endswith("0 images")
+    assert "at the best threshold of all images" in axes.get_ylabel()
+    with pytest.raises(ConfigError, match="at least one result"):
+        plots.plot_sizes([])
+    with pytest.raises(ConfigError, match=r"same images.* differ: cam .* dgdm .*"):
+        plots.plot_sizes([one, sized("dgdm")])
+    with pytest.raises(DataError, match="mine to have records of boxes"):
+        plots.plot_sizes([masks("mine")])
+
+
 def test_classes_are_sorted_and_of_many_the_ends_are_shown():
     (axes,) = plots.plot_classes([boxes("cam", chosen=0.5)]).axes
     assert [patch.get_width() for patch in axes.patches] == [0, 10, 20, 30]
@@ -176,12 +233,14 @@ def test_tools_write_what_results_allow(tool, tmp_path, capsys):
     record = make_box_record(
         scoremap, np.array([[9, 9, 99, 99]]), label=0, threshold=0.4
     )
-    write_records(tmp_path / "cam.records.npz", ["a.jpg"], records=[record])
+    file = tmp_path / "cam.records.npz"
+    write_records(file, ["a.jpg"], records=[record], classes=["wren"])
     out = tmp_path / "plots"
     plot_results = tool("plot_results")
     assert plot_results([str(path), "--out", str(out), "--format", "svg"]) == 0
-    names = ["classes.svg", "coverage.svg", "errors.svg", "thresholds.svg"]
-    assert sorted(file.name for file in out.iterdir()) == names
+    names = ["classes", "coverage", "errors", "sizes", "thresholds"]
+    assert sorted(file.stem for file in out.glob("*.svg")) == names
+    assert "wren (1)" in (out / "classes.svg").read_text()
     assert plot_results([str(path), str(path), "--out", str(out)]) == 2
     assert "results of different names" in capsys.readouterr().err
     assert plot_results([str(path), "--out", str(out), "--names", "a", "b"]) == 2

@@ -1,4 +1,4 @@
-"""Plot results: accuracy over the threshold, errors, coverage and classes.
+"""Plot results: accuracy over the threshold, errors, coverage, sizes, classes.
 
 Each RESULT is what tools/test.py --out or tools/eval_scoremaps.py --json wrote, with
 its .records.npz beside it. Needs neither torch nor mmengine.
@@ -18,6 +18,7 @@ from typing import Optional
 
 from mmdgdm.cli.commands import run_command
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.stored.record_files import find_classes
 from mmdgdm.evaluation.stored.results import read_result
 from mmdgdm.utils.argument_checks import check_output_folder
 from mmdgdm.utils.faults import read_lines
@@ -36,7 +37,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help="what plots call the results; default: their files or folders",
     )
     parser.add_argument(
-        "--classes", metavar="FILE", help="names of the classes, a line each"
+        "--classes",
+        metavar="FILE",
+        help="names of the classes, a line each; default: those in the records",
     )
     parser.add_argument(
         "--format",
@@ -69,11 +72,12 @@ def plot(args: argparse.Namespace) -> None:
     if all(result.table is not None for result in results):
         figures["coverage"] = plots.plot_coverage(results)
         figures["errors"] = plots.plot_kinds(results)
+        figures["sizes"] = plots.plot_sizes(results)
     if all(result.by_class for result in results):
-        classes = None
+        classes: Sequence[str] = find_classes(args.results)
         if args.classes is not None:
             classes = [line.strip() for _, line in read_lines(args.classes)]
-        figures["classes"] = plots.plot_classes(results, classes=classes)
+        figures["classes"] = plots.plot_classes(results, classes=classes or None)
     for name, figure in figures.items():
         path = Path(args.out) / f"{name}.{args.format}"
         plots.save_figure(figure, path)

@@ -172,6 +172,23 @@ def read_record_classes(path: PathLike) -> tuple[str, ...]:
     return tuple(names.tolist())
 
 
+def find_classes(results: Iterable[PathLike]) -> tuple[str, ...]:
+    """Names of the classes by label, of the first result whose records tell them.
+
+    Args:
+        results: Result files, with their records beside them or without.
+
+    Returns:
+        The names; none if no records know them.
+
+    Raises:
+        DataError: As :func:`read_record_classes`.
+    """
+    files = [record_path(path) for path in results]
+    found = (read_record_classes(file) for file in files if file.is_file())
+    return next((classes for classes in found if classes), ())
+
+
 def _read_arrays(
     path: PathLike, names: Sequence[str], *, needed: bool = True
 ) -> list[NDArray[Any]]:

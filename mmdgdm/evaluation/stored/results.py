@@ -23,7 +23,7 @@ from mmdgdm.evaluation.functional.names import (
 from mmdgdm.evaluation.functional.pixel_summary import summarize_pixels
 from mmdgdm.evaluation.functional.records import BoxTable, read_box_records
 from mmdgdm.evaluation.functional.scoremaps import make_thresholds
-from mmdgdm.evaluation.functional.summary import summarize_boxes
+from mmdgdm.evaluation.functional.summary import size_groups, summarize_boxes
 from mmdgdm.evaluation.stored.record_files import read_records, record_path
 from mmdgdm.utils.faults import PathLike
 from mmdgdm.utils.json_files import read_json
@@ -195,14 +195,18 @@ def _from_records(
     )
 
 
-def _areas(result: StoredResult) -> tuple[BoxTable, NDArray[np.int32], float]:
-    """The records, the areas of boxes at the result's threshold, and which it is."""
-    table = result.table
-    if table is None:
+def _table(result: StoredResult) -> BoxTable:
+    if result.table is None:
         raise DataError(
             f"Expected {result.name} to have records of boxes beside it, but it has "
             "none."
         )
+    return result.table
+
+
+def _areas(result: StoredResult) -> tuple[BoxTable, NDArray[np.int32], float]:
+    """The records, the areas of boxes at the result's threshold, and which it is."""
+    table = _table(result)
     if result.val_threshold is not None:
         return table, table.areas[:, -1], result.val_threshold
     nearest = int(np.abs(COVERAGE_THRESHOLDS - result.threshold).argmin())
@@ -260,3 +264,19 @@ def coverage_curve(result: StoredResult) -> NDArray[np.float64]:
         _, over, under = mean_coverage(table.areas[:, i])
         rows.append((threshold, over, under))
     return np.array(rows)
+
+
+def size_counts(result: StoredResult) -> dict[str, int]:
+    """How many images have a small, a medium and a large object.
+
+    Args:
+        result: With records of boxes.
+
+    Returns:
+        Number of images by the size of their largest object.
+
+    Raises:
+        DataError: If there are no records of boxes.
+    """
+    groups = size_groups(_table(result))
+    return {size: len(places) for size, places in groups.items()}

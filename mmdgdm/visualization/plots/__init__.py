@@ -9,6 +9,7 @@ from mmdgdm.visualization.plots.coverage import plot_coverage, plot_kinds
 from mmdgdm.visualization.plots.files import PLOT_ENDINGS, save_figure
 from mmdgdm.visualization.plots.methods import plot_methods
 from mmdgdm.visualization.plots.pixels import plot_precision_recall
+from mmdgdm.visualization.plots.sizes import plot_sizes
 from mmdgdm.visualization.plots.thresholds import plot_thresholds
 from mmdgdm.visualization.plots.training import plot_training
 
@@ -19,6 +20,7 @@ __all__ = [
     "plot_kinds",
     "plot_methods",
     "plot_precision_recall",
+    "plot_sizes",
     "plot_thresholds",
     "plot_training",
     "save_figure",

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.error_kinds import ERROR_KINDS
 from mmdgdm.evaluation.stored.results import (
     StoredResult,
@@ -18,7 +17,12 @@ from mmdgdm.evaluation.stored.results import (
     image_rows,
 )
 from mmdgdm.visualization.colors import BLACK, method_styles
-from mmdgdm.visualization.plots.files import add_legend, new_axes, run_handle
+from mmdgdm.visualization.plots.files import (
+    add_legend,
+    check_some,
+    new_axes,
+    run_handle,
+)
 
 #: Thresholds whose points carry their number.
 _NUMBERED = (0.1, 0.2, 0.3, 0.5, 0.7)
@@ -50,7 +54,7 @@ def plot_coverage(results: Sequence[StoredResult]) -> Figure:
         ConfigError: If there is no result.
         DataError: If a result has no records of boxes.
     """
-    _check_some(results)
+    check_some(results)
     figure, (axes,) = new_axes(1, 1, size=(5.8, 5.0))
     styles = method_styles([one.name for one in results])
     for i, one in enumerate(results):
@@ -95,7 +99,7 @@ def plot_kinds(results: Sequence[StoredResult]) -> Figure:
         ConfigError: If there is no result.
         DataError: If a result has no records of boxes.
     """
-    _check_some(results)
+    check_some(results)
     size = (7.6, 1.3 + 0.5 * len(results))
     figure, (axes,) = new_axes(1, 1, size=size)
     for row, one in enumerate(results):
@@ -128,8 +132,3 @@ def plot_kinds(results: Sequence[StoredResult]) -> Figure:
     handles, _ = axes.get_legend_handles_labels()
     add_legend(figure, handles, columns=5)
     return figure
-
-
-def _check_some(results: Sequence[StoredResult]) -> None:
-    if not results:
-        raise ConfigError("Expected at least one result to plot, but got none.")

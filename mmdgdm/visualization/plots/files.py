@@ -12,11 +12,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mmdgdm.errors import ConfigError
+from mmdgdm.evaluation.stored.results import StoredResult
 from mmdgdm.utils.faults import PathLike
 from mmdgdm.visualization.colors import BLACK, Style
 
 #: Endings of the files that a plot can be written to.
 PLOT_ENDINGS = frozenset(FigureCanvasBase.filetypes)
+
+
+def check_some(results: Sequence[StoredResult]) -> None:
+    """Check that there is a result.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    if not results:
+        raise ConfigError("Expected at least one result to plot, but got none.")
 
 
 def new_axes(

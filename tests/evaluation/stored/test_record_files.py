@@ -8,6 +8,7 @@ import pytest
 from mmdgdm.errors import DataError
 from mmdgdm.evaluation.functional.records import make_box_record, read_box_records
 from mmdgdm.evaluation.stored.record_files import (
+    find_classes,
     read_record_classes,
     read_records,
     record_path,
@@ -34,6 +35,14 @@ def test_names_of_classes_come_back(tmp_path):
         write_records(tmp_path / "a.npz", ["a"], records=records(1), classes=classes)
         assert read_record_classes(tmp_path / "a.npz") == classes
         assert list(read_records(tmp_path / "a.npz")) == ["a"]
+
+
+def test_the_first_result_that_knows_classes_names_them(tmp_path):
+    results = [tmp_path / f"{name}.json" for name in "abcd"]
+    for result, classes in zip(results, ((), ("jay",), ("owl",))):
+        write_records(record_path(result), ["x"], records=records(1), classes=classes)
+    assert find_classes([results[3], *results]) == ("jay",)
+    assert find_classes([results[0], results[3]]) == ()
 
 
 def test_path_beside_the_result(tmp_path):
