@@ -8,7 +8,12 @@ import numpy as np
 
 from mmdgdm.visualization.canvas import Canvas, Pixels, blend_map
 from mmdgdm.visualization.colors import DEFAULT_COLORMAP
-from mmdgdm.visualization.sheets import Shot, draw_box_legend, draw_boxes
+from mmdgdm.visualization.sheets import (
+    Shot,
+    draw_box_legend,
+    draw_boxes,
+    draw_color_bar,
+)
 
 #: Validations that are shown, at most.
 MOST_COLUMNS = 6
@@ -42,15 +47,19 @@ def draw_growth(
         np.median([row[0].image.shape[0] / row[0].image.shape[1] for row in rows])
     )
     height = round(view * np.clip(aspect, 0.6, 1.4))
-    top = _MARGIN + 2 * _ROW + 2 * _GAP
+    top = _MARGIN + 3 * (_ROW + _GAP)
     canvas = Canvas(
         2 * _MARGIN + (len(shown) + 1) * (view + _GAP) - _GAP,
         top + len(rows) * (height + 2 * _ROW + _GAP),
     )
     draw_box_legend(canvas, (_MARGIN, _MARGIN))
+    line = _MARGIN + _ROW + _GAP
+    ends = ("map: low", "high")
+    draw_color_bar(canvas, (_MARGIN, line), names=ends, colormap=colormap)
+    line += _ROW + _GAP
     for i, name in enumerate(shown):
         left = _MARGIN + (i + 1) * (view + _GAP)
-        canvas.write(name, (left, _MARGIN + _ROW + _GAP), width=view, bold=True)
+        canvas.write(name, (left, line), width=view, bold=True)
     for row in rows:
         _draw_row(canvas, row, top=top, size=(view, height), colormap=colormap)
         top += height + 2 * _ROW + _GAP

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.functional.boxes import Box
 from mmdgdm.visualization.canvas import Canvas, Pixels, blend_map, draw_true_box
-from mmdgdm.visualization.colors import DEFAULT_COLORMAP, PRED_COLOR
+from mmdgdm.visualization.colors import DEFAULT_COLORMAP
+from mmdgdm.visualization.sheets import draw_box_legend, draw_color_bar
 
 _GAP, _MARGIN, _ROW = 6, 12, 17
 _VIEW = 160
@@ -90,9 +91,9 @@ def draw_layers(
     """Draw what layers erase: a row an image, beside it what each layer did to it.
 
     Of each layer there are its attention over the image and, where it masks places,
-    what that leaves of the image in each pass: erased blocks are black with an outline,
-    and an importance map shades the image. A strip shows the channels in the first
-    pass, the strongest on the left, dropped ones black.
+    what that leaves of the image in each pass: erased blocks are black with a white
+    outline, and an importance map shades the image. A strip shows the channels in the
+    first pass, the strongest on the left, dropped ones black.
 
     Args:
         images: The images.
@@ -109,9 +110,13 @@ def draw_layers(
         raise ConfigError("Expected images and layers that erase, but got none.")
     wide = 1 + sum(_num_views(layer) for layer in layers[0])
     tall = _VIEW + 2 * _ROW + _STRIP + 3 * _GAP
-    height = len(images) * tall + 2 * _MARGIN + _ROW
+    height = len(images) * tall + 2 * _MARGIN + 2 * (_ROW + _GAP)
     canvas = Canvas(wide * (_VIEW + _GAP) + 2 * _MARGIN, height)
     top = _MARGIN
+    left = draw_box_legend(canvas, (_MARGIN, top), predicted=False)
+    names = ("attention: low", "high")
+    draw_color_bar(canvas, (left, top), names=names, colormap=colormap)
+    top += _ROW + 2 * _GAP
     canvas.write("input", (_MARGIN, top), width=_VIEW, bold=True)
     left = _MARGIN + _VIEW + _GAP
     for layer in layers[0]:
@@ -197,11 +202,11 @@ def apply_mask(image: Pixels, mask: NDArray[Any]) -> tuple[Pixels, str]:
     if not erased.any():
         levels = len(np.unique(share))
         return shown, "importance map" if levels > 2 else "drop mask, weakened"
-    # An outline, since black places are hard to tell on a dark image.
+    # A white outline, since black places are hard to tell on a dark image; colours
+    # stand for boxes.
     blocks = cv2.resize(erased.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(blocks, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    color = tuple(int(PRED_COLOR[i : i + 2], 16) for i in (1, 3, 5))
-    cv2.drawContours(shown, contours, -1, color, max(1, min(size) // 120))
+    cv2.drawContours(shown, contours, -1, (255, 255, 255), max(1, min(size) // 120))
     return shown, f"drop mask: {100 * erased.mean():.0f} % erased"
 
 

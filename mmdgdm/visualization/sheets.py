@@ -154,32 +154,58 @@ def _draw_header(
         canvas.write(title, (_MARGIN, top), width=space, size=TEXT + 1, bold=True)
         top += _ROW + _GAP
     left = draw_box_legend(canvas, (_MARGIN, top))
-    left += round(canvas.write("map: low", (left, top), width=space)) + _GAP
-    shades = np.linspace(0, 1, _BAR)[None].repeat(int(TEXT), axis=0)
-    colors = get_colormap(colormap)(shades, bytes=True)[..., :3]
-    canvas.paste(colors, left, top=top + 1)
-    text = "high"
+    high = "high" if threshold is None else f"high; box above {threshold:.2f}"
+    names = ("map: low", high)
+    left = draw_color_bar(canvas, (left, top), names=names, colormap=colormap)
     if threshold is not None:
         mark = left + threshold * _BAR
         canvas.box((mark - 1, top - 1, mark + 1, top + TEXT + 3), PRED_COLOR, line=1.5)
-        text = f"high; box above {threshold:.2f}"
-    left += _BAR + _GAP
-    canvas.write(text, (left, top), width=canvas.width - left)
 
 
-def draw_box_legend(canvas: Canvas, corner: tuple[int, int]) -> int:
+def draw_color_bar(
+    canvas: Canvas,
+    corner: tuple[int, int],
+    *,
+    names: tuple[str, str],
+    colormap: str,
+) -> int:
+    """Draw the colours of a map from low to high.
+
+    Args:
+        canvas: What to draw on.
+        corner: Left and top of a line of text.
+        names: What stands before the bar and behind it.
+        colormap: Name of the colour map.
+
+    Returns:
+        Where the bar begins.
+    """
+    left, top = corner
+    left += round(canvas.write(names[0], corner, width=canvas.width - left)) + _GAP
+    shades = np.linspace(0, 1, _BAR)[None].repeat(int(TEXT), axis=0)
+    colors = get_colormap(colormap)(shades, bytes=True)[..., :3]
+    canvas.paste(colors, left, top=top + 1)
+    behind = left + _BAR + _GAP
+    canvas.write(names[1], (behind, top), width=canvas.width - behind)
+    return left
+
+
+def draw_box_legend(
+    canvas: Canvas, corner: tuple[int, int], *, predicted: bool = True
+) -> int:
     """Say which boxes are true and which predicted.
 
     Args:
         canvas: What to draw on.
         corner: Left and top of a line of text.
+        predicted: Whether there are predicted ones.
 
     Returns:
         Where the next thing in this line may begin.
     """
     left, top = corner
     boxes = [("true box", TRUE_COLOR, ()), ("predicted box", PRED_COLOR, PRED_DASHES)]
-    for text, color, dashes in boxes:
+    for text, color, dashes in boxes if predicted else boxes[:1]:
         canvas.sample((left, left + 30), top + _ROW / 2, color=color, dashes=dashes)
         left += 36 + round(canvas.write(text, (left + 36, top), width=canvas.width))
         left += 2 * _MARGIN
