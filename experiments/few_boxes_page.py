@@ -8,21 +8,28 @@ from typing import Any, Optional
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
+
+from mmdgdm.visualization.colors import GREEN, PURPLE
+from mmdgdm.visualization.plots.files import add_legend, new_axes
 
 #: Runs by data set, each with what ``few_boxes.study`` found.
 Found = Mapping[str, Mapping[str, Any]]
+#: Panels in a row of the picture.
+_COLUMNS = 3
 ARGMAX, DEFAULT = "argmax", "IoUs, weighted median"
-#: The rules that are drawn, with colours that the colour-blind can part, and markers.
+#: The rules that are drawn, with their markers. Colour and line tell what counts: an
+#: IoU of 0.5 alone, or those of 0.3 and 0.7 too. They are not those of any method here.
 LINES = {
-    ARGMAX: ("#000000", "o"),
-    "plateau": ("#999999", "v"),
-    "smooth 0.05": ("#56B4E9", "^"),
-    "bootstrap mean": ("#0072B2", "s"),
-    "IoUs, argmax": ("#E69F00", "D"),
-    "IoUs, smooth 0.05": ("#CC79A7", "P"),
-    "IoUs, bootstrap mean": ("#009E73", "X"),
-    DEFAULT: ("#D55E00", "*"),
+    ARGMAX: "o",
+    "plateau": "v",
+    "smooth 0.05": "^",
+    "bootstrap mean": "s",
+    "IoUs, argmax": "o",
+    "IoUs, smooth 0.05": "^",
+    "IoUs, bootstrap mean": "s",
+    DEFAULT: "*",
 }
 
 
@@ -130,32 +137,40 @@ def guess_loss(
 
 def picture(found: Found) -> Figure:
     """A panel for each data set, and one of their mean."""
-    columns = 3
     panels: dict[str, Found] = {"mean over data sets": found}
     panels |= {name.replace("_", " "): {name: runs} for name, runs in found.items()}
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(11, 3.4 * rows + 0.9), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    drawn: dict[str, Any] = {}
+    rows = -(-len(panels) // _COLUMNS)
+    size = (8.0, 2.9 * rows + 0.9)
+    figure, grid = new_axes(rows, _COLUMNS, size=size, sharex=True, sharey=True)
     # Where some data sets have too few images, the mean would be of others.
     shared = [s for s in sizes_of(found) if len(losses(found, ARGMAX, s)) == len(found)]
-    for axes, (title, part) in zip(grid.flat, panels.items()):
+    for axes, (title, part) in zip(grid, panels.items()):
         sizes = shared if part is found else sizes_of(part)
-        for rule, (color, marker) in LINES.items():
+        for rule in LINES:
             numbers = [statistics.fmean(losses(part, rule, size)) for size in sizes]
-            style = dict(color=color, marker=marker, markersize=5, linewidth=1.2)
-            if rule in (ARGMAX, DEFAULT):
-                style |= dict(linewidth=2.4, markersize=9 if rule == DEFAULT else 6)
-            (drawn[rule],) = axes.plot(list(map(int, sizes)), numbers, **style)
+            axes.plot(list(map(int, sizes)), numbers, **_look(rule))
         axes.set_title(title, fontsize=10)
-        axes.set_xscale("log")
-        axes.set_xticks(list(map(int, sizes_of(found))), sizes_of(found))
-        axes.minorticks_off()
-        axes.set_ylim(bottom=0)
-        axes.grid(color="0.9")
-    for axes in list(grid.flat)[len(panels) :]:
+    grid[0].set_xscale("log")
+    grid[0].set_xticks(list(map(int, sizes_of(found))), sizes_of(found))
+    grid[0].minorticks_off()
+    grid[0].set_ylim(bottom=0)
+    for axes in grid[len(panels) :]:
         axes.set_visible(False)
     figure.supxlabel("number of boxes", fontsize=10)
     figure.supylabel("points of GT-known below the best threshold's", fontsize=10)
-    figure.legend(drawn.values(), drawn, loc="outside upper center", ncols=4)
+    add_legend(figure, [Line2D([], [], **_look(rule)) for rule in LINES])
     return figure
+
+
+def _look(rule: str) -> dict[str, Any]:
+    """How the line of a rule is drawn; those that are compared in the text are bold."""
+    over_ious = rule.startswith("IoUs")
+    bold = rule in (ARGMAX, DEFAULT)
+    return dict(
+        label=rule,
+        color=PURPLE if over_ious else GREEN,
+        linestyle="--" if over_ious else "-",
+        marker=LINES[rule],
+        markersize=9 if rule == DEFAULT else 5,
+        linewidth=2.6 if bold else 1.2,
+    )

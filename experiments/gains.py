@@ -17,27 +17,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox, ScaledTranslation
 from methods import DATA, ROOT, Records
+from numpy.typing import NDArray
 
-from mmdgdm.visualization.colors import BLUE, METHOD_STYLES, Style
-from mmdgdm.visualization.plots.files import new_axes, run_handle
+from mmdgdm.visualization.colors import METHOD_STYLES
+from mmdgdm.visualization.plots.files import add_legend, new_axes, run_handle
 
 #: Label of the abscissa: metric of CAM on val.
 ABSCISSAE = {
     "CAM's under-coverage on val, % of the object": "under_coverage",
     "CAM's best threshold on val": "threshold/max_box_acc",
 }
-#: How the points of each group are drawn.
+DIALS, BGLOSS = "DGDM, the toy's dials", "DGDM-BGLOSS, data sets"
+#: How the points of each group are drawn; those of the dials are hollow.
 GROUP_STYLES = {
-    "the toy's dials, DGDM": Style(BLUE, "o"),
-    "data sets, DGDM": METHOD_STYLES["dgdm"],
-    "data sets, DGDM-BGLOSS": METHOD_STYLES["dgdm-bgloss"],
+    DIALS: METHOD_STYLES["dgdm"],
+    "DGDM, data sets": METHOD_STYLES["dgdm"],
+    BGLOSS: METHOD_STYLES["dgdm-bgloss"],
 }
+#: Where a number may stand beside its point, in points: the first that is free.
+SIDES = ((10, 6), (-10, 6), (10, -7), (-10, -7), (14, 0), (-14, 0), (0, 11), (0, -12))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One kind of data.
 
@@ -75,12 +82,12 @@ def cases(results: Path) -> Iterator[Case]:
     for folder in sorted((results / "toy_dials").glob("*")):
         # Of the dials the config's own are the toy itself, with fewer seeds.
         if folder.name != "default":
-            yield from compare(folder, {"dgdm": "the toy's dials, DGDM"})
+            yield from compare(folder, {"dgdm": DIALS})
     groups = {
-        "dgdm": "data sets, DGDM",
-        "dgdm-bgloss": "data sets, DGDM-BGLOSS",
+        "dgdm": "DGDM, data sets",
+        "dgdm-bgloss": BGLOSS,
     }
-    for data in ("toy", "stamps", "raccoon"):
+    for data in ("toy", "cub10", "stamps", "raccoon"):
         yield from compare(results / data, groups)
 
 
@@ -96,41 +103,97 @@ def compare(folder: Path, groups: dict[str, str]) -> Iterator[Case]:
 
 def plot(found: list[Case]) -> Figure:
     """Draw a panel for each abscissa; numbers beside points stand for their data."""
-    figure, panels = new_axes(1, 2, size=(10.5, 5.4), sharey=True)
+    figure, panels = new_axes(1, 2, size=(8.8, 5.2), sharey=True)
     numbers = {
         name: i + 1 for i, name in enumerate(dict.fromkeys(c.name for c in found))
     }
     for axes, (label, metric) in zip(panels, ABSCISSAE.items()):
         axes.axhline(0, color="0.5", linewidth=1)
         for case in found:
-            gains = case.gains()
-            place = case.seen(metric), statistics.fmean(gains)
-            style = GROUP_STYLES[case.group]
-            look = dict(color=style.color, marker=style.marker, capsize=3)
-            spread = statistics.stdev(gains) if len(gains) > 1 else None
-            axes.errorbar(*place, yerr=spread, linestyle="none", **look)
-            offset = dict(xytext=(7, 5), textcoords="offset points")
-            axes.annotate(f"{numbers[case.name]}", place, fontsize=9, **offset)
+            _draw(axes, case, metric)
         axes.margins(x=0.08)
         axes.set_xlabel(label)
-    panels[0].set_ylabel("DGDM over CAM, points of GT-known")
+    panels[0].set_ylabel("gain over CAM, points of GT-known")
     groups = dict.fromkeys(case.group for case in found)
     handles = [run_handle(group, GROUP_STYLES[group]) for group in groups]
-    handles += [
+    for handle in handles:
+        handle.set(linestyle="none", fillstyle=_fill(str(handle.get_label())))
+    add_legend(figure, handles)
+    named = [
         Line2D([], [], linestyle="none", label=f"{number}  {name}")
         for name, number in numbers.items()
     ]
-    for handle in handles:
-        handle.set_linestyle("none")
-    figure.legend(
-        handles=handles,
-        loc="outside right center",
-        frameon=False,
-        fontsize=9,
-        title="what, and which data",
-        alignment="left",
-    )
+    key: dict[str, Any] = dict(frameon=False, fontsize=9, handlelength=0)
+    figure.legend(handles=named, loc="outside lower center", ncols=4, **key)
+    # Numbers are placed by where points have come to be.
+    figure.draw_without_rendering()
+    for axes, metric in zip(panels, ABSCISSAE.values()):
+        _number(axes, {case: numbers[case.name] for case in found}, metric)
     return figure
+
+
+def _fill(group: str) -> str:
+    return "none" if group == DIALS else "full"
+
+
+def _draw(axes: Axes, case: Case, metric: str) -> None:
+    """A point with its spread over seeds."""
+    style, gains = GROUP_STYLES[case.group], case.gains()
+    drawn = axes.errorbar(
+        case.seen(metric),
+        statistics.fmean(gains),
+        yerr=statistics.stdev(gains) if len(gains) > 1 else None,
+        color=style.color,
+        marker=style.marker,
+        fillstyle=_fill(case.group),
+        linestyle="none",
+        capsize=3,
+    )
+    inches = axes.figure.dpi_scale_trans
+    for artist in drawn.get_children():
+        right = ScaledTranslation(_shift(case) / 72, 0, inches)
+        artist.set_transform(artist.get_transform() + right)
+
+
+def _shift(case: Case) -> float:
+    """Points (1/72 inch) that a case is drawn to the right: beside its like."""
+    return 5.0 if case.group == BGLOSS else 0.0
+
+
+def _number(axes: Axes, numbers: dict[Case, int], metric: str) -> None:
+    """Write a number beside each point, where neither points, bars nor numbers are."""
+    taken: list[Bbox] = []
+    places = {}
+    for case in numbers:
+        gains, x = case.gains(), case.seen(metric)
+        spread = statistics.stdev(gains) if len(gains) > 1 else 0.0
+        mean = statistics.fmean(gains)
+        ends = [(x, mean - spread), (x, mean + spread), (x, mean)]
+        shown = axes.transData + axes.figure.dpi_scale_trans.inverted()
+        low, high, places[case] = 72 * shown.transform(ends) + (_shift(case), 0)
+        taken += [Bbox([low - 2, high + 2]), _around(places[case], 8, height=8)]
+    for case, number in numbers.items():
+        boxes = [
+            _around(places[case] + side, 6 * len(str(number)), height=8)
+            for side in SIDES
+        ]
+        hits = [sum(box.overlaps(other) for other in taken) for box in boxes]
+        best = hits.index(min(hits))
+        taken.append(boxes[best])
+        axes.annotate(
+            f"{number}",
+            (case.seen(metric), statistics.fmean(case.gains())),
+            xytext=(SIDES[best][0] + _shift(case), SIDES[best][1]),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=9,
+        )
+
+
+def _around(center: NDArray[np.float64], width: float, *, height: float) -> Bbox:
+    half = np.array([width, height]) / 2
+    return Bbox([center - half, center + half])
 
 
 def main() -> None:

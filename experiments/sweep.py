@@ -269,7 +269,7 @@ def table(args: argparse.Namespace, sweep: Sweep) -> str:
 
 
 def plot(args: argparse.Namespace, sweep: Sweep) -> Figure:
-    """Draw a row for each value of each key: one axis for all that was varied."""
+    """Draw a row for each value of each key; the config's own values are bold."""
     rows = [(key, value) for key, values in sweep.values.items() for value in values]
     styles = method_styles(sweep.methods)
     height = 0.9 + 0.25 * len(rows) + 0.1 * len(sweep.values)
@@ -300,6 +300,10 @@ def plot(args: argparse.Namespace, sweep: Sweep) -> Figure:
             axes.axhline(places[key, sweep.values[key][0]] - 0.7, color="0.6", lw=0.7)
     texts = [f"{key} = {_text(value)}" for key, value in rows]
     panels[0].set_yticks([places[row] for row in rows], texts, fontsize=9)
+    for label, (key, value) in zip(panels[0].get_yticklabels(), rows):
+        point = (key, value, sweep.methods[0])
+        if folder_of(args.results, sweep, point).name == "default":
+            label.set_fontweight("bold")
     panels[0].set_ylim(max(places.values()) + 0.7, -0.7)
     handles = [run_handle(name.upper(), style) for name, style in styles.items()]
     for handle in handles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -45,17 +46,29 @@ def test_gains_are_paired_by_seed(gains, monkeypatch, tmp_path, capsys):
     points = [(case.name, case.group, case.gains()) for case in gains.cases(tmp_path)]
     # Without DGDM, or as the toy is anyway, there is no point.
     assert points == [
-        ("toy", "data sets, DGDM", [5.0, 11.0]),
-        ("raccoon", "data sets, DGDM", [1.0]),
-        ("raccoon", "data sets, DGDM-BGLOSS", [-1.5]),
+        ("toy", "DGDM, data sets", [5.0, 11.0]),
+        ("raccoon", "DGDM, data sets", [1.0]),
+        ("raccoon", "DGDM-BGLOSS, data sets", [-1.5]),
     ]
     found = {case.name: case for case in gains.cases(tmp_path)}
     assert found["toy"].seen("under_coverage") == 25.0
     arguments = ["gains.py", str(tmp_path / "p.png"), "--results", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", arguments)
     gains.main()
-    assert "raccoon (data sets, DGDM): under_coverage 7.00" in capsys.readouterr().out
+    assert "raccoon (DGDM, data sets): under_coverage 7.00" in capsys.readouterr().out
     assert (tmp_path / "p.png").stat().st_size > 10000
+
+
+def test_numbers_stand_clear_of_each_other(gains, tmp_path):
+    for data, score in (("toy", 55.0), ("cub10", 55.5), ("stamps", 56.0)):
+        store(tmp_path / data / "cam.json", "wsol/", 25.0, {"0": 50.0})
+        store(tmp_path / data / "dgdm.json", "wsol/", 25.0, {"0": score})
+    figure = gains.plot(list(gains.cases(tmp_path)))
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.texts]
+        assert len(boxes) == 3
+        pairs = itertools.combinations(boxes, 2)
+        assert not any(one.overlaps(other) for one, other in pairs)
 
 
 def test_no_results_are_an_error(gains, monkeypatch, tmp_path):
