@@ -28,12 +28,13 @@ import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, NoReturn, Union
+from typing import Any, Callable, NoReturn, Optional, Union
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from mmdgdm.errors import CheckpointError, MMDGDMError
 from mmdgdm.utils.checkpoint_checks import (
@@ -42,6 +43,7 @@ from mmdgdm.utils.checkpoint_checks import (
     check_pickle,
     find_global,
 )
+from mmdgdm.utils.fetched_files import fetch
 from mmdgdm.utils.safetensors_files import ENDING, read_safetensors
 from mmdgdm.utils.unpacked_size import check_unpacked_size
 
@@ -62,6 +64,7 @@ _FORCED = {
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
     "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "0",
 }
+_HTTP_OF_MMENGINE = mmengine_checkpoint.load_from_http
 
 PathLike = Union[str, os.PathLike[str]]
 
@@ -254,18 +257,50 @@ def load_checkpoint_file(path: PathLike, map_location: Any = "cpu") -> dict:
             the file, and what was found.
     """
     check_checkpoint_path(path)
-    local = os.path.expanduser(path)
+    return _load(os.path.expanduser(path), map_location, source=str(path))
+
+
+def _load(path: str, map_location: Any, source: str) -> dict:
+    """Load a file that is there; messages call it ``source``."""
 
     def load() -> Any:
-        if local.endswith(ENDING):
-            return read_safetensors(local, map_location)
-        check_unpacked_size(local)
-        check_pickle(local)
-        return torch.load(local, map_location=map_location, weights_only=True)
+        if path.endswith(ENDING):
+            return read_safetensors(path, map_location)
+        check_unpacked_size(path)
+        check_pickle(path)
+        return torch.load(path, map_location=map_location, weights_only=True)
 
-    checkpoint = _read(load, str(path))
-    check_memory(checkpoint, local)
+    checkpoint = _read(load, source)
+    check_memory(checkpoint, os.path.getsize(path), source=source)
     return checkpoint
+
+
+def load_fetched_checkpoint(
+    address: str,
+    map_location: Any = "cpu",
+    *,
+    model_dir: Optional[PathLike] = None,
+    progress: bool = False,
+) -> dict:
+    """Load a checkpoint from the web as :func:`load_checkpoint_file` loads local ones.
+
+    Args:
+        address: ``http://...`` or ``https://...``.
+        map_location: Where tensors go, as in :func:`torch.load`.
+        model_dir: Where the file is kept; default: torch's folder of checkpoints.
+        progress: Show a bar while the file is downloaded.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        CheckpointError: If it cannot be downloaded, or is refused.
+    """
+    try:
+        path = fetch(address, model_dir, progress=progress)
+    except OSError as error:
+        raise CheckpointError(_explain(error, address)) from error
+    return _load(str(path), map_location, source=address)
 
 
 def _make_safe(loader: Callable[..., Any]) -> Callable[..., Any]:
@@ -280,13 +315,20 @@ def _make_safe(loader: Callable[..., Any]) -> Callable[..., Any]:
 def use_safe_checkpoint_loader() -> None:
     """Make every checkpoint that mmengine loads from here on a safe one.
 
-    Local files are read by :func:`load_checkpoint_file`. Other addresses
-    (``https://``, ``torchvision://``, ``s3://``, ...) are fetched by mmengine's
-    own loaders as before, with torch's restricted unpickler forced on them.
-    Calling it again changes nothing.
+    Local files are read by :func:`load_checkpoint_file`, those of the web
+    (``https://``, ``torchvision://``, ``openmmlab://``, ...) by
+    :func:`load_fetched_checkpoint`. What other stores hold (``s3://``, ...) mmengine's
+    own loaders fetch as before, with torch's restricted unpickler forced on them: a
+    file from there that declares more memory than it holds is not refused. Calling it
+    again changes nothing.
     """
+    mmengine_checkpoint.load_from_http = load_fetched_checkpoint
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         if prefix == "":
             CheckpointLoader.register_scheme("", load_checkpoint_file, force=True)
-        elif not getattr(loader, "is_safe", False):
+        elif loader is _HTTP_OF_MMENGINE:
+            CheckpointLoader.register_scheme(
+                prefix, load_fetched_checkpoint, force=True
+            )
+        elif not getattr(loader, "is_safe", loader is load_fetched_checkpoint):
             CheckpointLoader.register_scheme(prefix, _make_safe(loader), force=True)

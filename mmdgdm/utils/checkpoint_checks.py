@@ -43,7 +43,7 @@ def _content(path: PathLike) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def check_memory(checkpoint: Mapping[str, Any], path: PathLike) -> None:
+def check_memory(checkpoint: Mapping[str, Any], size: int, *, source: str) -> None:
     """Check that no tensor takes more memory than the file has bytes.
 
     A few bytes can stand for any number of equal values, which are written out where
@@ -51,19 +51,19 @@ def check_memory(checkpoint: Mapping[str, Any], path: PathLike) -> None:
 
     Args:
         checkpoint: What was read.
-        path: The file.
+        size: Bytes of the file.
+        source: The name of the checkpoint, for the message.
 
     Raises:
         CheckpointError: If one does; names its shape.
     """
-    size = os.path.getsize(path)
     waiting: list[Any] = [checkpoint]
     while waiting:  # no recursion: a file may nest its content as deeply as it likes
         item = waiting.pop()
         if isinstance(item, torch.Tensor):
             if item.is_meta or item.numel() * item.element_size() > size:
                 raise CheckpointError(
-                    f"Checkpoint {path} is refused: it declares a tensor of shape "
+                    f"Checkpoint {source} is refused: it declares a tensor of shape "
                     f"{tuple(item.shape)}, and has {size:,} bytes."
                 )
         elif isinstance(item, Mapping):

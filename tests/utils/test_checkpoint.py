@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
+import threading
 from collections import OrderedDict
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import URLError
@@ -14,12 +17,14 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import load_checkpoint
 
 from mmdgdm.errors import CheckpointError
 from mmdgdm.utils.checkpoint import (
     check_checkpoint_path,
     load_checkpoint_file,
+    load_fetched_checkpoint,
     use_safe_checkpoint_loader,
 )
 
@@ -52,9 +57,11 @@ PLAIN_LOADERS = OrderedDict(CheckpointLoader._schemes)
 def loaders():
     """Put mmengine's loaders back afterwards."""
     before = CheckpointLoader._schemes
+    http = mmengine_checkpoint.load_from_http
     CheckpointLoader._schemes = OrderedDict(PLAIN_LOADERS)
     yield CheckpointLoader._schemes
     CheckpointLoader._schemes = before
+    mmengine_checkpoint.load_from_http = http
 
 
 def _save(folder: Path, content) -> Path:
@@ -259,6 +266,53 @@ def test_a_download_that_fails_says_what_to_do(loaders, monkeypatch):
     )
     with pytest.raises(CheckpointError, match=message):
         CheckpointLoader.load_checkpoint("https://example.org/far.pth")
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder, and the address at which a server on this machine offers it."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "site"
+    folder.mkdir()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def _shared_zeros(folder):
+    """A file of some hundred bytes that stands for 4 TB, as of one number repeated."""
+    return torch.save({"x": torch.zeros(1).expand(10**12)}, folder / "large.pth")
+
+
+def test_what_a_server_sends_is_checked_as_a_local_file_is(site, loaders, monkeypatch):
+    folder, address = site
+    _shared_zeros(folder)
+    torch.save({"x": torch.ones(2)}, folder / "good.pth")
+    use_safe_checkpoint_loader()
+    with pytest.raises(CheckpointError, match=r"http://\S+/large\.pth .*\(10{12},\)"):
+        CheckpointLoader.load_checkpoint(f"{address}/large.pth")
+    zoo = {"good": f"{address}/good.pth", "large": f"{address}/large.pth"}
+    monkeypatch.setattr(mmengine_checkpoint, "get_torchvision_models", lambda: zoo)
+    assert CheckpointLoader.load_checkpoint("torchvision://good")["x"].tolist() == [
+        1,
+        1,
+    ]
+    with pytest.raises(CheckpointError, match="declares a tensor"):
+        CheckpointLoader.load_checkpoint("torchvision://large")
+
+
+def test_a_file_is_downloaded_once_and_a_missing_one_leaves_nothing(site):
+    folder, address = site
+    _save(folder, {"x": torch.ones(2)})
+    load_fetched_checkpoint(f"{address}/file.pth")
+    (folder / "file.pth").unlink()
+    assert load_fetched_checkpoint(f"{address}/file.pth")["x"].tolist() == [1, 1]
+    with pytest.raises(CheckpointError, match=r"gone\.pth cannot be downloaded"):
+        load_fetched_checkpoint(f"{address}/gone.pth")
+    kept = [path.name for path in (folder.parent / "home").rglob("*.*")]
+    assert kept == ["file.pth"]
 
 
 def test_unknown_name_of_a_model_zoo_is_an_error(loaders):
