@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import torch
 from mmengine.dist import is_main_process
-from mmengine.hooks import CheckpointHook, EMAHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook, Hook
 
 from mmdgdm.engine.brief_console import BriefRunner
 from mmdgdm.engine.course import STATE_KEY, Course
@@ -19,11 +19,14 @@ from mmdgdm.utils.whole_files import whole_file, write_whole_text
 
 #: The checkpoint of a run that was asked to stop.
 STOP_FILE = "stopped.pth"
+#: Where in ``meta`` stands what early stopping has counted.
+_EARLY_STOPPING = "early_stopping"
 
 
 class SafeRunner(BriefRunner):
     """mmengine's Runner, with checkpoints that are whole and resumed exactly."""
 
+    _hooks: list[Hook]
     _resumed_meta: Optional[dict[str, Any]] = None
 
     def build_train_loop(self, loop: Any) -> Any:
@@ -69,6 +72,21 @@ class SafeRunner(BriefRunner):
         loop = self._train_loop
         if isinstance(loop, (ResumableEpochLoop, ResumableIterLoop)):
             loop.take_state(self._resumed_meta or {})
+        counted = (self._resumed_meta or {}).get(_EARLY_STOPPING, [])
+        for hook, (waited, best) in zip(self._early_stopping_hooks(), counted):
+            hook.wait_count, hook.best_score = waited, best
+
+    def register_hooks(self, *args: Any, **kwargs: Any) -> None:
+        """Register hooks; early stopping counts before a checkpoint is saved."""
+        super().register_hooks(*args, **kwargs)
+        counting = self._early_stopping_hooks()
+        others = [h for h in self._hooks if not isinstance(h, EarlyStoppingHook)]
+        saving = [isinstance(hook, CheckpointHook) for hook in others]
+        place = saving.index(True) if any(saving) else len(others)
+        self._hooks = [*others[:place], *counting, *others[place:]]
+
+    def _early_stopping_hooks(self) -> list[EarlyStoppingHook]:
+        return [hook for hook in self.hooks if isinstance(hook, EarlyStoppingHook)]
 
     def save_checkpoint(
         self,
@@ -92,6 +110,8 @@ class SafeRunner(BriefRunner):
         meta = dict(meta or {})
         if save_optimizer and self.course is not None:
             meta[STATE_KEY] = self.course.make_state()
+            hooks = self._early_stopping_hooks()
+            meta[_EARLY_STOPPING] = [(h.wait_count, h.best_score) for h in hooks]
         if not is_main_process():
             return
         self._check_weights(filename)

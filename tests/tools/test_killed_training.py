@@ -66,7 +66,9 @@ custom_hooks = [
     dict(type="mmdgdm.NumClassesCheckHook"),
     dict(type="mmdgdm.CalibrationHook"),
     dict(type="mmdgdm.DropRampHook", end=0.5),
-    dict(type="EMAHook", momentum=0.1)]
+    dict(type="EMAHook", momentum=0.1),
+    dict(type="EarlyStoppingHook", monitor="wsol/gt_known", rule="greater",
+         patience=99)]
 """
 
 
@@ -125,8 +127,10 @@ def differences(one: Path, other: Path) -> list[str]:
         logs = [c["message_hub"]["log_scalars"].get(key) for c in (a, b)]
         values = [log and log.data[0].tolist() for log in logs]
         found += [key] if values[0] != values[1] else []
-    thresholds = [c["meta"].get("wsol_thresholds") for c in (a, b)]
-    return found + (["thresholds"] if thresholds[0] != thresholds[1] else [])
+    for key in ("wsol_thresholds", "early_stopping"):
+        parts = [c["meta"].get(key) for c in (a, b)]
+        found += [key] if parts[0] != parts[1] else []
+    return found
 
 
 def names(folder: Path) -> set[str]:
