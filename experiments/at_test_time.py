@@ -23,7 +23,7 @@ from typing import Any, Callable, NamedTuple
 
 import torch
 from differences_table import differences, image_hits
-from methods import DATA, METHODS, ROOT, Records, trivial_scores
+from methods import DATA, METHODS, ROOT, Data, Records, trivial_scores
 from methods_table import table
 from page import insert_table
 from retest import retest
@@ -34,24 +34,25 @@ class Option(NamedTuple):
 
     Attributes:
         word: What the values are.
-        values: What there is to choose from; of equals the first is taken.
+        values: What there is to choose from for a data set; of equals the first is
+            taken.
         settings: Pairs for ``--cfg-options``, of a value and a split.
     """
 
     word: str
-    values: Sequence[float]
+    values: Callable[[Data], Sequence[float]]
     settings: Callable[[Any, str], list[str]]
 
 
 OPTIONS = {
     "attention": Option(
         "power",
-        (0.0, 0.5, 1.0, 2.0),
+        lambda data: (0.0, 0.5, 1.0, 2.0),
         lambda power, split: [f"model.head.attention_power={power}"],
     ),
     "size": Option(
         "side",
-        (224, 320, 384),
+        lambda data: data.sides,
         lambda side, split: [
             f"{split}_dataloader.dataset.pipeline.1.scale=({side},{side})"
         ],
@@ -71,14 +72,15 @@ def test(args: argparse.Namespace, method: str, seed: int) -> dict[str, Any]:
             args.data, method, folder, f"{args.option}_{split}", chosen, split
         )
 
-    val = {value: scores(value, "val") for value in option.values}
+    values = option.values(DATA[args.data])
+    val = {value: scores(value, "val") for value in values}
     # Of equals the first value: max keeps it.
-    best = max(option.values, key=lambda value: val[value][metric])
+    best = max(values, key=lambda value: val[value][metric])
     threshold = val[best][f"{prefix}threshold/max_box_acc"]
     found = scores(best, "test", f"test_evaluator.threshold={threshold}")
     return {
         option.word: best,
-        "val": {str(value): val[value][metric] for value in option.values},
+        "val": {str(value): val[value][metric] for value in values},
         "test": found,
         "hits": image_hits(folder / f"{args.option}_test.json", prefix),
         "torch": torch.__version__,

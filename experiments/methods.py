@@ -67,6 +67,7 @@ class Data:
         metric: Score on val that decides in a search.
         columns: Heading and metric of each column of the table.
         calibration: The rule by which val chose the threshold of the stored runs.
+        sides: Sides of test images to choose from, in pixels; that of training first.
     """
 
     ending: str
@@ -76,6 +77,7 @@ class Data:
     metric: str = "wsol/gt_known"
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
     calibration: str = DEFAULT_RULE
+    sides: tuple[int, ...] = (224, 320, 384)
 
     @property
     def prefix(self) -> str:
@@ -116,10 +118,16 @@ DATA = {
     ),
     "cub10": Data("efficientnet-lite0_1xb32-4e_cub10.py", (), **_LENGTH_SEARCHED),
     "tiny_imagenet": Data(
-        "resnet18_1xb32-20e_tiny-imagenet.py", (), **_LENGTH_SEARCHED
+        "resnet18_1xb32-20e_tiny-imagenet.py",
+        (),
+        sides=(64, 96, 128),
+        **_LENGTH_SEARCHED,
     ),
     "tiny_imagenet_pretrained": Data(
-        "efficientnet-lite0_1xb32-2e_tiny-imagenet-128.py", (), **_LENGTH_SEARCHED
+        "efficientnet-lite0_1xb32-2e_tiny-imagenet-128.py",
+        (),
+        sides=(128, 192, 256),
+        **_LENGTH_SEARCHED,
     ),
 }
 #: Whose settings a variant takes.
