@@ -59,6 +59,10 @@ USE = """() => {
   $("#large").close();
   seen.overflow = document.documentElement.scrollWidth - innerWidth;
   seen.paper = getComputedStyle(document.body).backgroundColor;
+  seen.ink = getComputedStyle(document.body).color;
+  seen.bars = getComputedStyle($(".plot svg")).fill;
+  seen.smallest = Math.min(
+    ...all(".plot text").map((text) => text.getBoundingClientRect().height));
   return seen;
 }"""
 PAPER = {True: "rgb(22, 24, 28)", False: "rgb(255, 255, 255)"}
@@ -105,3 +109,6 @@ def test_a_person_sorts_filters_and_moves_the_threshold(
     assert seen["unnamed"] == 0
     assert seen["overflow"] <= 0
     assert seen["paper"] == PAPER[dark]
+    # What matplotlib leaves to the default, which is black, follows the page too.
+    assert seen["bars"] == seen["ink"]
+    assert seen["smallest"] >= 9

@@ -76,7 +76,11 @@ def plot_classes(
     axes.set(xlim=(-1, 101), ylim=(-0.7, len(labels) - 0.3))
     axes.set_xlabel(f"{human_name(score)} in percent, at {title}", fontsize=9)
     axes.set_ylabel("class (images)")
-    add_legend(figure, [run_handle(*pair) for pair in styles.items()])
+    handles = [run_handle(*pair) for pair in styles.items()]
+    if len(results) > 1:
+        for handle in handles:
+            handle.set(linestyle="none", fillstyle="none")
+    add_legend(figure, handles)
     return figure
 
 
