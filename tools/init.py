@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from mmdgdm.cli import commands
 from mmdgdm.cli.command_line import run_command
 from mmdgdm.cli.own_config import METHODS, format_config
 from mmdgdm.converters.efficientnet_lite import (
@@ -31,7 +32,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Write a config for images of your own, once they are prepared.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=commands.DefaultsFormatter,
     )
     parser.add_argument(
         "prepared", type=Path, help="the folder that `prepare` made of your images"

@@ -34,7 +34,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Say what images and videos show, and where.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=commands.DefaultsFormatter,
     )
     parser.add_argument(
         "images",

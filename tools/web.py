@@ -31,7 +31,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Show in the browser what models see in your images.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=commands.DefaultsFormatter,
     )
     parser.add_argument(
         "model",
@@ -56,6 +56,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--second-cam-method",
+        metavar="METHOD",
         choices=CAM_METHODS,
         help="how maps of the second are made",
     )

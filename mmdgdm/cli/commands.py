@@ -1,4 +1,4 @@
-"""An option and the end of command line tools; needs neither torch nor mmengine."""
+"""Options, help and the end of command line tools; needs neither torch nor mmengine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import traceback
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from mmdgdm.errors import MMDGDMError, StoppedError
 from mmdgdm.utils.cam_methods import CAM_METHODS
@@ -19,6 +19,15 @@ USER_ERROR = 2
 STOPPED = 75
 
 
+class DefaultsFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells the default of each option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> Optional[str]:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
 def add_cam_method(parser: argparse.ArgumentParser) -> None:
     """Add ``--cam-method``, how maps are made.
 
@@ -28,7 +37,9 @@ def add_cam_method(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cam-method",
         choices=CAM_METHODS,
-        help="how maps are made; else as the config says, or cam",
+        metavar="METHOD",
+        help=f"how maps are made: {', '.join(CAM_METHODS)}; else as the config says, "
+        "or cam",
     )
 
 

@@ -12,7 +12,9 @@ import ast
 import glob
 import importlib.util
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
@@ -89,6 +91,12 @@ def run_tool(path: Path, argv: Sequence[str], *, program: str) -> int:
     return int(module.main(argv))
 
 
+def _wrap(text: str, *, indent: int) -> str:
+    """A line as wide as argparse's own; what does not fit goes below, indented."""
+    width = shutil.get_terminal_size().columns - 2
+    return textwrap.fill(text, width, subsequent_indent=" " * indent)
+
+
 def run_command_of(folder: Path, argv: Sequence[str], *, program: str) -> int:
     """Run the command of a folder that the first argument names."""
     commands = find_commands(folder)
@@ -97,7 +105,8 @@ def run_command_of(folder: Path, argv: Sequence[str], *, program: str) -> int:
         prog=program,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="\n".join(
-            f"  {name:{width}}  {describe(path)}" for name, path in commands.items()
+            _wrap(f"  {name:{width}}  {describe(path)}", indent=width + 4)
+            for name, path in commands.items()
         ),
         epilog=f"`{program} COMMAND --help` tells more.",
     )

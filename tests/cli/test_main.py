@@ -35,6 +35,27 @@ def test_every_script_of_tools_is_a_command_and_described(repo_root, capsys):
     assert any(line.startswith("  convert ") and "lite" in line for line in lines)
 
 
+def all_commands(folder, words=()):
+    for name, path in find_commands(folder).items():
+        yield [*words, name]
+        if path.is_dir():
+            yield from all_commands(path, [*words, name])
+
+
+def test_help_fits_80_columns_and_tells_no_default_where_there_is_none(
+    repo_root, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = [[], *all_commands(repo_root / "tools")]
+    assert ["show", "plot_results"] in commands
+    for command in commands:
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+        text = capsys.readouterr().out
+        assert [line for line in text.splitlines() if len(line) > 80] == [], command
+        assert "default: None" not in text, command
+
+
 @pytest.mark.parametrize(
     ("argv", "usage"),
     [
