@@ -15,17 +15,17 @@ from mmdgdm.visualization.colors import (
     GREEN,
     ORANGE,
     PURPLE,
-    SKY_BLUE,
+    VERMILLION,
     YELLOW,
 )
 
-#: Colours and dashes of classes; they repeat after the last.
+#: Colours and dashes of classes; they repeat after the last. True boxes have another.
 CLASS_STYLES: tuple[tuple[str, tuple[float, ...]], ...] = (
     (ORANGE, PRED_DASHES),
-    (SKY_BLUE, (6.0, 2.0)),
+    (GREEN, (6.0, 2.0)),
     (YELLOW, (1.5, 1.5)),
     (PURPLE, (6.0, 2.0, 1.5, 2.0)),
-    (GREEN, (9.0, 3.0)),
+    (VERMILLION, (9.0, 3.0)),
 )
 #: The shorter side, in pixels, at which lines and letters have their plain size.
 _PLAIN_SIDE = 480

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import to_rgb
 
+from mmdgdm.visualization.colors import TRUE_COLOR
 from mmdgdm.visualization.overlay import CLASS_STYLES, draw_overlay
 
 
@@ -31,6 +32,11 @@ def test_boxes_stand_at_their_pixels_and_captions_apart():
     assert count(rows[:20], first) > 30
     assert count(rows[24:], second) > 30
     assert count(drawn[34:80, 30:140], first) == 0
+
+
+def test_no_class_has_the_colour_of_true_boxes_or_another_s():
+    colors = [color for color, _ in CLASS_STYLES]
+    assert len({TRUE_COLOR, *colors}) == 1 + len(colors)
 
 
 def test_a_caption_without_room_above_its_box_stands_in_it():
