@@ -413,6 +413,6 @@ def _choose_threshold(given: Optional[float], loaded: LoadedModel) -> tuple[floa
     if given is not None:
         return float(given), "the argument"
     if loaded.threshold is not None:
-        return loaded.threshold, "validation chose it: the checkpoint's calibration"
+        return loaded.threshold, "val chose it, says the checkpoint"
     print_log(f"Threshold of boxes: {UNCALIBRATED}.", "current")
     return DEFAULT_THRESHOLD, UNCALIBRATED

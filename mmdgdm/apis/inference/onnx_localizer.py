@@ -103,7 +103,7 @@ class OnnxLocalizer:
             self.threshold, self.threshold_source = float(threshold), "the argument"
         elif self.facts.threshold is not None:
             self.threshold = self.facts.threshold
-            self.threshold_source = "validation chose it: the exported file"
+            self.threshold_source = "val chose it, says the exported file"
         else:
             self.threshold, self.threshold_source = DEFAULT_THRESHOLD, UNCALIBRATED
             tell(f"Threshold of boxes: {UNCALIBRATED}.")

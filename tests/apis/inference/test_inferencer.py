@@ -100,7 +100,7 @@ def test_results_are_those_of_the_model_and_the_evaluation(localize, toy_weights
 
 def test_the_threshold_of_the_checkpoint_is_taken_and_told(localize, toy_weights):
     assert localize.threshold == 0.35
-    assert "calibration" in localize.threshold_source
+    assert localize.threshold_source == "val chose it, says the checkpoint"
     given = WSOLInferencer(TOY, toy_weights, device="cpu", threshold=0.5)
     (found,) = given(photo())
     assert (found.threshold, found.threshold_source) == (0.5, "the argument")
