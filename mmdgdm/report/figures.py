@@ -11,7 +11,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from mmdgdm.evaluation.stored.results import StoredResult
+from mmdgdm.evaluation.stored.results import StoredResult, size_score
 from mmdgdm.visualization import plots
 
 #: Colours that follow light and dark, in place of matplotlib's.
@@ -66,11 +66,12 @@ def make_plots(results: Sequence[StoredResult], classes: Sequence[str]) -> list[
             "threshold to threshold. Lower left is better."
         )
         found.append(("Coverage", text, plots.plot_coverage(results)))
-        text = (
-            "GT-known in percent of the images by the size of their largest object, "
-            "with the number of images of each size."
-        )
-        found.append(("Accuracy by size", text, plots.plot_sizes(results)))
+        if size_score(results) is not None:
+            text = (
+                "Percent of boxes that are right by the size of the image's largest "
+                "object, with the number of images of each size."
+            )
+            found.append(("Accuracy by size", text, plots.plot_sizes(results)))
     if all(one.by_class for one in results):
         text = "GT-known of each class in percent, the lowest first."
         figure = plots.plot_classes(results, classes=classes or None)

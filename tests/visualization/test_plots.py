@@ -159,6 +159,14 @@ def test_sizes_without_an_object_or_a_threshold_of_val():
         plots.plot_sizes([])
     with pytest.raises(ConfigError, match=r"same images.* differ: cam .* dgdm .*"):
         plots.plot_sizes([one, sized("dgdm")])
+    other = sized("cam", scores=(4, 5, 6))
+    for size in ("small", "medium", "large"):
+        other.metrics[f"max_box_acc_{size}"] = other.metrics.pop(f"gt_known_{size}")
+    (axes,) = plots.plot_sizes([other]).axes
+    assert [bar.get_height() for bar in axes.patches] == [4, 5, 6]
+    assert axes.get_ylabel().startswith("MaxBoxAcc in percent")
+    with pytest.raises(ConfigError, match="share 'gt_known' or 'max_box_acc' by size"):
+        plots.plot_sizes([other, sized("dgdm")])
     with pytest.raises(DataError, match="mine to have records of boxes"):
         plots.plot_sizes([masks("mine")])
 
@@ -226,6 +234,7 @@ def test_tools_write_what_results_allow(tool, tmp_path, capsys):
     result = boxes("cam", chosen=0.4)
     content = {f"wsol/{name}": value for name, value in result.metrics.items()}
     content.update({f"wsol/max_box_acc_v2_{percent}": 0 for percent in (30, 50, 70)})
+    content["wsol/gt_known_medium"] = content["wsol/val_threshold/gt_known_medium"] = 0
     path = tmp_path / "cam.json"
     path.write_text(json.dumps(content))
     scoremap = np.zeros((224, 224))

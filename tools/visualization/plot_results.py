@@ -19,7 +19,7 @@ from typing import Optional
 from mmdgdm.cli.commands import run_command
 from mmdgdm.errors import ConfigError
 from mmdgdm.evaluation.stored.record_files import find_classes
-from mmdgdm.evaluation.stored.results import read_result
+from mmdgdm.evaluation.stored.results import read_result, size_score
 from mmdgdm.utils.argument_checks import check_output_folder
 from mmdgdm.utils.faults import read_lines
 from mmdgdm.visualization import plots
@@ -72,7 +72,8 @@ def plot(args: argparse.Namespace) -> None:
     if all(result.table is not None for result in results):
         figures["coverage"] = plots.plot_coverage(results)
         figures["errors"] = plots.plot_kinds(results)
-        figures["sizes"] = plots.plot_sizes(results)
+        if size_score(results) is not None:
+            figures["sizes"] = plots.plot_sizes(results)
     if all(result.by_class for result in results):
         classes: Sequence[str] = find_classes(args.results)
         if args.classes is not None:

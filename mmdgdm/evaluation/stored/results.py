@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -23,7 +23,11 @@ from mmdgdm.evaluation.functional.names import (
 from mmdgdm.evaluation.functional.pixel_summary import summarize_pixels
 from mmdgdm.evaluation.functional.records import BoxTable, read_box_records
 from mmdgdm.evaluation.functional.scoremaps import make_thresholds
-from mmdgdm.evaluation.functional.summary import size_groups, summarize_boxes
+from mmdgdm.evaluation.functional.summary import (
+    SIZE_NAMES,
+    size_groups,
+    summarize_boxes,
+)
 from mmdgdm.evaluation.stored.record_files import read_records, record_path
 from mmdgdm.utils.faults import PathLike
 from mmdgdm.utils.json_files import read_json
@@ -264,6 +268,23 @@ def coverage_curve(result: StoredResult) -> NDArray[np.float64]:
         _, over, under = mean_coverage(table.areas[:, i])
         rows.append((threshold, over, under))
     return np.array(rows)
+
+
+def size_score(results: Sequence[StoredResult]) -> Optional[str]:
+    """The score that all results know by the size of the object.
+
+    Args:
+        results: The results.
+
+    Returns:
+        ``gt_known``; ``max_box_acc`` where maps are not those of the true class;
+        ``None`` if there is no such score.
+    """
+    for score in ("gt_known", "max_box_acc"):
+        names = {f"{score}_{size}" for size in SIZE_NAMES}
+        if results and all(names & set(one.metrics) for one in results):
+            return score
+    return None
 
 
 def size_counts(result: StoredResult) -> dict[str, int]:

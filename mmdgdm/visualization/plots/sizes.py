@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmdgdm.errors import ConfigError
-from mmdgdm.evaluation.functional.names import AT_VAL
+from mmdgdm.evaluation.functional.names import AT_VAL, human_name
 from mmdgdm.evaluation.functional.summary import SIZE_LIMITS
-from mmdgdm.evaluation.stored.results import StoredResult, size_counts
+from mmdgdm.evaluation.stored.results import StoredResult, size_counts, size_score
 from mmdgdm.visualization.colors import Style, method_styles
 from mmdgdm.visualization.plots.files import (
     add_legend,
@@ -25,11 +25,12 @@ _WIDTH = 0.8
 
 
 def plot_sizes(results: Sequence[StoredResult]) -> Figure:
-    """Draw GT-known of small, medium and large objects: a bar a run, side by side.
+    """Draw the accuracy of small, medium and large objects: a bar a run, side by side.
 
-    GT-known is MaxBoxAcc of the true class's map. The size of an image's object is that
-    of its largest true box; below it stands how many images have it. The scores stand
-    at val's threshold where all runs know one, else at the best one of all images.
+    It is GT-known, or MaxBoxAcc where maps are not those of the true class. The size of
+    an image's object is that of its largest true box; below it stands how many images
+    have it. The scores stand at val's threshold where all runs know one, else at the
+    best one of all images.
 
     Args:
         results: One or several runs on the same images, with their records of boxes.
@@ -38,12 +39,19 @@ def plot_sizes(results: Sequence[StoredResult]) -> Figure:
         A matplotlib figure that no window shows.
 
     Raises:
-        ConfigError: If there is no result, or results are of different images.
+        ConfigError: If there is no result, results are of different images, or share
+            no score by size.
         DataError: If a result has no records of boxes.
     """
     counts = _same_counts(results)
+    score = size_score(results)
+    if score is None:
+        raise ConfigError(
+            "Expected results that share 'gt_known' or 'max_box_acc' by size of the "
+            f"object, but got {', '.join(one.name for one in results)}."
+        )
     at_val = all(one.val_threshold is not None for one in results)
-    names = [f"{AT_VAL if at_val else ''}gt_known_{size}" for size in counts]
+    names = [f"{AT_VAL if at_val else ''}{score}_{size}" for size in counts]
     figure, (axes,) = new_axes(1, 1, size=(6.6, 4.2))
     styles = method_styles([one.name for one in results])
     width = _WIDTH / len(results)
@@ -65,7 +73,7 @@ def plot_sizes(results: Sequence[StoredResult]) -> Figure:
     axes.set(xlim=(-0.5, len(texts) - 0.5), ylim=(0, 105), yticks=range(0, 101, 20))
     axes.grid(visible=False, axis="x")
     place = "val's threshold" if at_val else "the best threshold of all images"
-    axes.set_ylabel(f"GT-known in percent, at {place}")
+    axes.set_ylabel(f"{human_name(score)} in percent, at {place}")
     add_legend(figure, [run_handle(*pair) for pair in styles.items()])
     return figure
 
