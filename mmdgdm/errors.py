@@ -28,5 +28,9 @@ class ResourceError(MMDGDMError, RuntimeError):
     """The machine lacks something: disk, memory, a GPU, a port, a right to write."""
 
 
+class LeftAloneError(ResourceError):
+    """Another process of the run has ended, and says why itself."""
+
+
 class StoppedError(MMDGDMError, RuntimeError):
     """Training was asked to stop, saved its state and left; it can be resumed."""

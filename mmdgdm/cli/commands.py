@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+import time
 import traceback
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Callable, Optional
 
-from mmdgdm.errors import MMDGDMError, StoppedError
+from mmdgdm.errors import LeftAloneError, MMDGDMError, StoppedError
 from mmdgdm.utils.cam_methods import CAM_METHODS
 from mmdgdm.utils.resources import explain_fault
 
@@ -70,8 +74,20 @@ def run_command(command: Callable[[], Any], who: str = "") -> int:
         if os.environ.get("MMDGDM_TRACEBACK", "0") not in ("", "0"):
             traceback.print_exc()
         sys.stderr.write(f"{_prefix('error', who)}: {_sentence(shown)}\n")
+        if not isinstance(shown, LeftAloneError):
+            _tell_launcher(_sentence(shown))
         return USER_ERROR
     return 0
+
+
+def _tell_launcher(sentence: str) -> None:
+    """Let ``torchrun`` show why it ended all processes, as the last thing it prints."""
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if file:
+        # A second early: of those that end in one second this one is the cause.
+        told = {"message": f"error: {sentence}", "timestamp": int(time.time()) - 1}
+        with suppress(OSError):
+            Path(file).write_text(json.dumps(told), encoding="utf-8")
 
 
 def _prefix(what: str, who: str) -> str:

@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, Optional
 
 import torch
-from mmengine.dist import all_gather_object, all_reduce, barrier, get_world_size
+from mmengine.dist import (
+    all_gather_object,
+    all_reduce,
+    barrier,
+    get_rank,
+    get_world_size,
+)
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
@@ -23,7 +29,11 @@ from mmdgdm.engine.data_order import (
     ResumableBatchSampler,
     make_resumable,
 )
-from mmdgdm.engine.random_states import set_random_states, take_random_states
+from mmdgdm.engine.random_states import (
+    seed_random_states,
+    set_random_states,
+    take_random_states,
+)
 from mmdgdm.errors import CheckpointError, StoppedError
 from mmdgdm.utils.whole_files import write_whole_text
 
@@ -315,6 +325,14 @@ class Course:
         where = f"batch {self._done} of pass {self._pass + 1}"
         self.runner.logger.info(f"Order of data and random states go on at {where}.")
         return True
+
+    def part_ways(self) -> None:
+        """Let each process draw numbers of its own; the first one draws as one alone.
+
+        mmengine seeds all processes alike, so that they would erase the same places.
+        """
+        if get_rank() > 0:
+            seed_random_states(self.runner.seed, get_rank(), self.runner.iter)
 
     # Leaving.
 

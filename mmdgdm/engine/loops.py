@@ -93,7 +93,10 @@ class _Resumable:
         raise NotImplementedError
 
     def _resume(self) -> None:
-        """Set the random states, and run the validation that a kill prevented."""
+        """Set the random states, or else part those of the processes.
+
+        A validation that a kill prevented is made up for.
+        """
         if self.course.set_states():
             # mmengine's hook has counted on; a validation saves them as they stood.
             for key, value in self._infos.items():
@@ -101,6 +104,8 @@ class _Resumable:
             self._decide_current_val_interval()  # type: ignore[attr-defined]
             if self.course.is_between_passes or not self.course.by_epoch:
                 self._validate_if_due()
+        else:
+            self.course.part_ways()
 
 
 class ResumableEpochLoop(_Resumable, EpochBasedTrainLoop):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Optional
 
-from mmdgdm.errors import MMDGDMError, ResourceError
+from mmdgdm.errors import LeftAloneError, MMDGDMError, ResourceError
 
 _KEPT = "what was saved before is whole, and `--resume` goes on from it"
 _LIMIT = "raise the limit (`ulimit -n 65536`) or lower `num_workers`"
@@ -63,6 +63,12 @@ _SAYINGS = (
         "`nvidia-smi` lists GPUs, check CUDA_VISIBLE_DEVICES, or run on the CPU "
         "({said})",
     ),
+)
+
+#: What gloo, NCCL and torch's store say of a process that is gone.
+_LEFT_ALONE = (
+    r"Connection (closed|reset) by (remote )?peer|remote (worker|process) (crash|exit)"
+    r"|ncclRemoteError"
 )
 
 
@@ -136,6 +142,10 @@ def _find_saying(error: BaseException) -> Optional[ResourceError]:
     if not isinstance(error, (RuntimeError, OSError, AssertionError)):
         return None
     text = f"{type(error).__name__}: {error}"
+    if re.search(_LEFT_ALONE, text):
+        return LeftAloneError(
+            "Another process of this run has ended; its own message tells why."
+        )
     for pattern, meaning in _SAYINGS:
         match = re.search(pattern, text)
         if match:

@@ -28,6 +28,11 @@ OPTIONS = [
     "model.backbone.stem_channels=8",
     "model.head.in_channels=64",
 ]
+#: Boxes and masks are scored.
+MASKS = """
+_base_ = {base!r}
+test_evaluator = [dict(type="mmdgdm.WSOLMetric"), dict(type="mmdgdm.PxAP")]
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -62,8 +67,8 @@ def last_validation(folder):
     return [line for line in lines if "wsol/max_box_acc" in line][-1]
 
 
-def evaluate(run_test, trained, out, *more, options=()):
-    arguments = [str(CONFIG), str(trained / "epoch_2.pth"), "--out", str(out)]
+def evaluate(run_test, trained, out, *more, options=(), config=CONFIG):
+    arguments = [str(config), str(trained / "epoch_2.pth"), "--out", str(out)]
     arguments += ["--work-dir", str(out.parent), *more]
     assert run_test([*arguments, "--cfg-options", *OPTIONS, *options]) == 0
     return json.loads(out.read_text())
@@ -126,17 +131,22 @@ def test_a_test_takes_the_threshold_that_val_chose(run_test, trained, tmp_path):
 @pytest.mark.parametrize("number", [2, 3])
 def test_several_processes_give_the_numbers_of_one(run_test, trained, tmp_path, number):
     maps, out = tmp_path / "maps", tmp_path / "several.json"
+    masks = tmp_path / "masks.py"
+    masks.write_text(MASKS.format(base=str(CONFIG)))
+    by_pixels = evaluate(run_test, trained, tmp_path / "masks.json", config=masks)
     one = evaluate(run_test, trained, tmp_path / "one.json")
+    assert by_pixels["wsol/pxap"] > 0
+    assert {name: by_pixels[name] for name in one} == one
     done = launch(
         "dist_test.sh",
-        CONFIG,
+        masks,
         trained / "epoch_2.pth",
         number,
         *("--out", out, "--work-dir", tmp_path / "several", "--dump-scoremaps", maps),
         *("--cfg-options", *OPTIONS),
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(out.read_text()) == one
+    assert json.loads(out.read_text()) == by_pixels
     # The maps that the processes wrote give the same numbers once more.
     assert len(list(maps.rglob("*.npy"))) == 37
     threshold = one["wsol/threshold/val_max_box_acc"]
