@@ -9,7 +9,6 @@ DEMO_METHODS ?= cam dgdm
 DEMO_DIR ?= work_dirs/demo
 
 PY := $(VENV)/bin/python
-CONSTRAINTS := requirements/constraints-ci.txt
 # The stamp carries everything that the installation depends on, this folder
 # included: an editable installation points at it.
 INSTALL_INPUTS := setup.py mmdgdm/version.py $(wildcard requirements/*.txt)
@@ -38,10 +37,10 @@ $(PY):
 $(STAMP): | $(PY)
 	@echo "==> Installing mmdgdm and its requirements into $(VENV) (minutes on first use)"
 	@rm -f $(VENV)/.installed-*
-	@pins='-c $(CONSTRAINTS)'; \
-	$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { pins=''; \
-	  echo "==> The pinned releases need Python 3.11: taking the newest that fit"; }; \
-	$(PY) -m pip install --quiet $$pins -e '.[lite,pretrained,dev]'
+	@pins=$$($(PY) -c 'import sys; print("requirements/constraints-%d.%d.txt" % sys.version_info[:2])'); \
+	test -f $$pins || { pins=/dev/null; \
+	  echo "==> No releases are pinned for this Python: taking the newest that fit"; }; \
+	$(PY) -m pip install --quiet -c $$pins -e '.[lite,pretrained,dev]'
 	@touch $@
 
 lint: $(STAMP)  ## Check style and types

@@ -285,7 +285,7 @@ def test_fine_tuning_may_change_the_head(trained, tiny_folder, run_train, tmp_pa
 @pytest.mark.parametrize(
     ("tool", "argv", "sentence"),
     [
-        ("train", ["no.py"], "Config no.py does not exist."),
+        ("train", ["missing.py"], "Config missing.py does not exist."),
         ("test", ["{config}", "no.pth"], "Checkpoint no.pth does not exist."),
         ("train", ["{config}", "--resume", "no.pth"], "no.pth does not exist."),
         ("train", ["{config}", "--cfg-options", "modl.x=1"], "did you mean `model`?"),

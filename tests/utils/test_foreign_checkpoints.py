@@ -67,10 +67,13 @@ def _refused(path, reason):
 
 CALLS = {
     "os.system": (lambda f: Call(os.system, f"touch '{f}'"), r"asks for posix\.system"),
-    "eval": (lambda f: Call(eval, f"open({str(f)!r}, 'w')"), "asks for eval,"),
+    "eval": (
+        lambda f: Call(eval, f"open({str(f)!r}, 'w')"),
+        r"asks for (builtins\.)?eval,",
+    ),
     "chain": (
         lambda f: Call(Call(getattr, Call(__import__, "os"), "system"), f"touch '{f}'"),
-        "asks for __import__",
+        r"asks for (builtins\.)?__import__",
     ),
     "getattr": (
         lambda f: Call(getattr, Call(getattr, HistoryBuffer, "mean"), "__globals__"),
@@ -86,7 +89,7 @@ CALLS = {
     ),
     "state": (
         lambda f: Filled(OrderedDict, (), {"a": Call(exec, f"open({str(f)!r}, 'w')")}),
-        "asks for exec,",
+        r"asks for (builtins\.)?exec,",
     ),
     "dtype": (
         lambda f: Filled(
@@ -196,7 +199,12 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
 @pytest.mark.parametrize(
     ("numel", "shape", "strides", "reason"),
     [
-        (10**12, (10**12,), (1,), "cannot be read .*does not match expected size"),
+        (
+            10**12,
+            (10**12,),
+            (1,),
+            r"does not match expected size|declares a tensor of shape",
+        ),
         (4, (10**6, 10**6), (0, 0), r"declares a tensor of shape \(1000000, 1000000\)"),
         (4, (10**9,), (1,), "cannot be read"),
         (4, (2, 2), (-1, 1), "cannot be read"),
