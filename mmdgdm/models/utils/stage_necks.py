@@ -45,7 +45,8 @@ class StageNeck(nn.Module):
     """A layer that acts on the output of one submodule of a backbone.
 
     A submodule may be replaced after the layer was attached (batch norm by SyncBN,
-    say): :meth:`attach` follows it. Where torch.fx traces the backbone, as for
+    say): :meth:`attach` follows it; where it is wrapped (by FSDP or activation
+    checkpointing), the layer goes with it. Where torch.fx traces the backbone, as for
     mmengine's ``efficient_conv_bn_eval``, the layer becomes a call of the graph. The
     hook is a bound method, never a closure: a deep copy of the whole model (as an
     exponential moving average makes) then drives the copy's own layer. A submodule
@@ -110,7 +111,8 @@ class StageNeck(nn.Module):
             module = backbone
         if module is backbone:
             raise ConfigError(_unknown_submodule(backbone, self.after))
-        if self._hook not in module._forward_hooks.values():
+        # A wrapper (FSDP, activation checkpointing) holds the hooked one inside it.
+        if not any(self._hook in m._forward_hooks.values() for m in module.modules()):
             module.register_forward_hook(self._hook)
 
     def _hook(self, module: nn.Module, args: Any, output: Any) -> Any:

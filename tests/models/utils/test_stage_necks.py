@@ -11,6 +11,9 @@ from mmengine.model.efficient_conv_bn_eval import (
     turn_on_efficient_conv_bn_eval_for_single_model,
 )
 from torch import nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
+    checkpoint_wrapper,
+)
 
 from mmdgdm.errors import ConfigError
 from mmdgdm.models.utils import StageNeck, build_stage_necks
@@ -187,6 +190,14 @@ def test_a_replaced_submodule_is_followed():
     net.stage = Returns(lambda x: x + 1)
     neck.attach(net)
     assert net(torch.ones(1, 2, 3, 3)).mean() == 4
+
+
+def test_in_a_wrapped_submodule_it_acts_once():
+    net = Net()
+    neck = attach(net)
+    net.stage = checkpoint_wrapper(net.stage)
+    neck.attach(net)
+    assert net(torch.ones(1, 2, 3, 3)).mean() == 2
 
 
 class Blocks(nn.Module):
