@@ -39,6 +39,13 @@ METRICS = Registry(
 HOOKS = Registry(
     "hook", parent=root.HOOKS, scope="mmdgdm", locations=["mmdgdm.engine.hooks"]
 )
+#: What makes a step of an optimizer from a loss.
+OPTIM_WRAPPERS = Registry(
+    "optimizer wrapper",
+    parent=root.OPTIM_WRAPPERS,
+    scope="mmdgdm",
+    locations=["mmdgdm.engine.optim_wrapper"],
+)
 #: What a line of the log shows.
 LOG_PROCESSORS = Registry(
     "log processor",

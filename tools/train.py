@@ -34,7 +34,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         "work dir, and from the beginning if there is none",
     )
     parser.add_argument(
-        "--amp", action="store_true", help="train in mixed precision (needs a GPU)"
+        "--amp",
+        action="store_true",
+        help="train in mixed precision (float16; on CPUs bfloat16)",
     )
     parser.add_argument(
         "--no-validate", action="store_true", help="train without validation"

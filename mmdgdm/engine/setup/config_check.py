@@ -154,8 +154,9 @@ def check_config(cfg: Config, mode: str) -> None:
     is_amp = mode == "train" and type_name(cfg.optim_wrapper) == "AmpOptimWrapper"
     if is_amp and get_device() in ("cpu", "mps"):
         raise ConfigError(
-            "Mixed precision (`--amp`, or `optim_wrapper.type='AmpOptimWrapper'`) "
-            "needs a GPU, but none is available: leave it out."
+            "Expected a GPU for `optim_wrapper.type='AmpOptimWrapper'`, but none is "
+            "available: leave it out, or set `optim_wrapper.type="
+            "'mmdgdm.BFloat16OptimWrapper'`, as `--amp` does on CPUs."
         )
 
 

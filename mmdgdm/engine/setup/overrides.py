@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 from mmengine.logging import print_log
 
 from mmdgdm.engine.setup.config_check import (
@@ -28,6 +29,8 @@ _TOOL_KEYS = frozenset(["tta_model", "tta_pipeline"])
 _TEXT_KEYS = re.compile(
     r"(.*_)?(dir|root|prefix|file|path|from|name|checkpoint|filename)"
 )
+#: Arguments of mmengine's wrapper for mixed precision that are of no use in bfloat16.
+_GPU_AMP_KEYS = ("loss_scale", "dtype", "use_fsdp")
 
 
 def read_option(key: str, text: str, *, current: Any = None) -> Any:
@@ -180,7 +183,7 @@ def set_resume(cfg: Config, resume: str) -> None:
 
 
 def enable_amp(cfg: Config) -> None:
-    """Train in mixed precision.
+    """Train in mixed precision: on CPUs in bfloat16, else as mmengine does.
 
     Args:
         cfg: The config to change.
@@ -190,11 +193,15 @@ def enable_amp(cfg: Config) -> None:
     """
     wrapper = cfg.get("optim_wrapper") or {}
     name = type_name(wrapper)
-    if name not in ("", "OptimWrapper", "AmpOptimWrapper"):
+    if name not in ("", "OptimWrapper", "AmpOptimWrapper", "BFloat16OptimWrapper"):
         raise ConfigError(
             f"Expected `optim_wrapper.type` to be OptimWrapper for `--amp`, but got "
             f"{name}."
         )
+    if get_device() == "cpu":
+        kept = {k: v for k, v in wrapper.items() if k not in _GPU_AMP_KEYS}
+        cfg.optim_wrapper = {**kept, "type": "mmdgdm.BFloat16OptimWrapper"}
+        return
     cfg.optim_wrapper = {
         "loss_scale": "dynamic",
         **wrapper,

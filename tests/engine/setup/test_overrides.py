@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmdgdm.engine.setup import overrides
 from mmdgdm.engine.setup.overrides import (
     disable_validation,
     enable_amp,
@@ -65,11 +66,23 @@ def test_resume_takes_the_named_checkpoint(work_dir):
         (dict(type="AmpOptimWrapper"), "dynamic"),
     ],
 )
-def test_amp_replaces_the_plain_wrapper(wrapper, loss_scale):
+def test_amp_replaces_the_plain_wrapper(wrapper, loss_scale, monkeypatch):
+    monkeypatch.setattr(overrides, "get_device", lambda: "cuda")
     cfg = Config(dict(optim_wrapper=wrapper))
     enable_amp(cfg)
     expected = {**wrapper, "type": "AmpOptimWrapper", "loss_scale": loss_scale}
     assert cfg.optim_wrapper == expected
+
+
+def test_amp_is_bfloat16_on_cpus(monkeypatch):
+    monkeypatch.setattr(overrides, "get_device", lambda: "cpu")
+    amp = dict(type="AmpOptimWrapper", loss_scale="dynamic", dtype="float16")
+    for wrapper in (dict(), dict(type="OptimWrapper"), amp):
+        cfg = Config(dict(optim_wrapper=dict(accumulative_counts=2, **wrapper)))
+        for _ in range(2):
+            enable_amp(cfg)
+            expected = dict(type="mmdgdm.BFloat16OptimWrapper", accumulative_counts=2)
+            assert cfg.optim_wrapper == expected
 
 
 def test_amp_refuses_other_wrappers():
