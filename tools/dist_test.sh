@@ -27,6 +27,6 @@ else
     )
 fi
 
-exec "${PYTHON:-python}" -m torch.distributed.run \
+exec "${PYTHON:-python}" -m mmdgdm.cli.launch \
     "${RENDEZVOUS[@]}" --nproc-per-node="$GPUS" \
     "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"

@@ -26,6 +26,6 @@ else
     )
 fi
 
-exec "${PYTHON:-python}" -m torch.distributed.run \
+exec "${PYTHON:-python}" -m mmdgdm.cli.launch \
     "${RENDEZVOUS[@]}" --nproc-per-node="$GPUS" \
     "$TOOLS/train.py" "$CONFIG" --launcher pytorch "$@"

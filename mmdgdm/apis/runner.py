@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 import mmdgdm.registry  # noqa: F401  its classes are then known by name
 from mmdgdm.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
 from mmdgdm.engine.hooks.finite_loss_hook import FiniteLossHook
+from mmdgdm.engine.hooks.mean_loss_hook import MeanLossHook
 from mmdgdm.engine.safe_runner import SafeRunner
 from mmdgdm.engine.setup.config_check import check_config
 from mmdgdm.engine.setup.overrides import (
@@ -59,6 +60,7 @@ def build_runner(cfg: Config, mode: str = "train") -> Runner:
         runner = make(cfg)
     if mode == "train":
         runner.register_hook(FiniteLossHook())
+        runner.register_hook(MeanLossHook())
     if cfg.get("load_from") is not None:
         resume = mode == "train" and bool(cfg.get("resume"))
         strict = resume or mode == "test"

@@ -65,27 +65,35 @@ def run_command(command: Callable[[], Any], who: str = "") -> int:
     try:
         command()
     except StoppedError as stop:
-        sys.stderr.write(f"{_prefix('stopped', who)}: {_sentence(stop)}\n")
+        _tell(f"{_prefix('stopped', who)}: {_sentence(stop)}", STOPPED)
         return STOPPED
     except Exception as error:
         shown = error if isinstance(error, MMDGDMError) else explain_fault(error)
         if shown is None:
+            name = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            _tell_launcher(f"{_prefix('error', who)}: {name}", 1)
             raise
         if os.environ.get("MMDGDM_TRACEBACK", "0") not in ("", "0"):
             traceback.print_exc()
-        sys.stderr.write(f"{_prefix('error', who)}: {_sentence(shown)}\n")
-        if not isinstance(shown, LeftAloneError):
-            _tell_launcher(_sentence(shown))
+        said = f"{_prefix('error', who)}: {_sentence(shown)}"
+        _tell(said, 0 if isinstance(shown, LeftAloneError) else USER_ERROR)
         return USER_ERROR
     return 0
 
 
-def _tell_launcher(sentence: str) -> None:
-    """Let ``torchrun`` show why it ended all processes, as the last thing it prints."""
+def _tell(message: str, code: int) -> None:
+    """Say why the process ends, to its launcher too unless that knows already."""
+    sys.stderr.write(f"{message}\n")
+    if code:
+        _tell_launcher(message, code)
+
+
+def _tell_launcher(message: str, code: int) -> None:
+    """Let ``torchrun``, or our own launcher, show last why it ended all processes."""
     file = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if file:
         # A second early: of those that end in one second this one is the cause.
-        told = {"message": f"error: {sentence}", "timestamp": int(time.time()) - 1}
+        told = {"message": message, "timestamp": int(time.time()) - 1, "code": code}
         with suppress(OSError):
             Path(file).write_text(json.dumps(told), encoding="utf-8")
 

@@ -63,6 +63,13 @@ _SAYINGS = (
         "`nvidia-smi` lists GPUs, check CUDA_VISIBLE_DEVICES, or run on the CPU "
         "({said})",
     ),
+    (
+        r"Timed out waiting \d+ ?ms|Application timeout caused pair closure"
+        r"|wait timeout after \d+ ?ms",
+        "Another process did not answer in time: it hangs, has not started, or works "
+        "longer than the others may wait (`env_cfg.dist_cfg.timeout`, in seconds) "
+        "({said})",
+    ),
 )
 
 #: What gloo, NCCL and torch's store say of a process that is gone.

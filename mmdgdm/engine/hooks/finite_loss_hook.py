@@ -24,8 +24,9 @@ class FiniteLossHook(Hook):
         DataError: From :meth:`after_train_iter`, if a loss is not finite.
     """
 
-    # Before CheckpointHook, which would save the weights of that step.
-    priority = "HIGH"
+    # Before CheckpointHook, which would save the weights of that step, and before
+    # MeanLossHook, after which no process knows whose images they are.
+    priority = "HIGHEST"
 
     def after_train_iter(
         self,

@@ -83,9 +83,10 @@ def check_parts(cfg: Config) -> None:
                 cls = _DEFAULTS[path]
                 if path == "train_cfg" and not part.get("by_epoch", True):
                     cls = IterBasedTrainLoop
+            taken = {*_TAKEN, "priority"} if registry is root.HOOKS else _TAKEN
             # Another constructor of optimizers may take keys of its own.
             for key in () if "constructor" in part else part:
-                if key not in _TAKEN and not _takes(cls, key):
+                if key not in taken and not _takes(cls, key):
                     raise ConfigError(_unexpected_key(key, path, cls))
 
 
@@ -126,9 +127,11 @@ def _find_class(
 def _unknown_type(registry: Registry, kind: str, path: str) -> str:
     names = list(registry.module_dict)
     names += [name for name in registry.root.module_dict if name not in names]
-    for scope, child in registry.root.children.items():
+    children = registry.root.children
+    for child in list(children.values()):  # what is imported may register others
+        child.import_from_location()  # else its classes may not be known yet
+    for scope, child in children.items():
         if child is not registry:
-            child.import_from_location()  # else its classes may not be known yet
             names += [f"{scope}.{name}" for name in child.module_dict]
     # A class known without its scope, or under another one, is the best guess.
     bare = [name for name in names if name.split(".")[-1] == kind.split(".")[-1]]

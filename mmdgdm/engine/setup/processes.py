@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+from datetime import timedelta
+from typing import Any
 
 import torch.distributed as dist
 from mmengine.config import Config
@@ -65,13 +68,16 @@ def set_launcher(cfg: Config, launcher: str, *, local_rank: int = 0) -> None:
 def prepare_cpu_processes(cfg: Config) -> None:
     """Start the process group and choose the model wrapper, if there is no GPU.
 
-    Nothing is done without a launcher or on a machine with an accelerator.
+    Nothing is done without a launcher or on a machine with an accelerator. How long
+    processes wait for each other is ``env_cfg.dist_cfg.timeout``, in seconds; torch's
+    own limit is 30 minutes.
 
     Args:
         cfg: The config to change: the wrapper must not name a device.
 
     Raises:
-        ConfigError: If the address of the first process is unknown.
+        ConfigError: If the address of the first process is unknown, or the limit is no
+            number above 0.
     """
     if cfg.get("launcher", "none") == "none" or get_device() != "cpu":
         return
@@ -88,15 +94,38 @@ def prepare_cpu_processes(cfg: Config) -> None:
     # What torch reads (RANK, ...), from what the launcher set.
     for name, source in zip(_VARIABLES["pytorch"], _VARIABLES[cfg.launcher]):
         os.environ[name] = os.environ[source]
-    if os.environ.get("SLURM_NNODES", "1") == "1":
-        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29500")
     if "MASTER_ADDR" not in os.environ:
+        os.environ["MASTER_ADDR"] = _first_machine()
+    dist.init_process_group("gloo", **_time_limit(cfg))
+
+
+def _first_machine() -> str:
+    """Ask Slurm for the first machine of a job of several, as mmengine does."""
+    if os.environ.get("SLURM_NNODES", "1") == "1":
+        return "127.0.0.1"
+    command = ["scontrol", "show", "hostnames", os.environ.get("SLURM_NODELIST", "")]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        return told.stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
         raise ConfigError(
             "Expected MASTER_ADDR to name the first machine of the job, but it is "
-            "not set in the environment."
+            f"not set in the environment, and `{' '.join(command)}` does not tell it."
+        ) from error
+
+
+def _time_limit(cfg: Config) -> dict[str, Any]:
+    """How long processes wait for each other, as an argument for torch."""
+    limit = ((cfg.get("env_cfg") or {}).get("dist_cfg") or {}).get("timeout")
+    if limit is None:
+        return {}
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit <= 0:
+        raise ConfigError(
+            "Expected `env_cfg.dist_cfg.timeout` to be a number of seconds above 0, "
+            f"but got {limit!r}."
         )
-    dist.init_process_group("gloo")
+    return {"timeout": timedelta(seconds=limit)}
 
 
 def end_processes() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import torch.distributed as dist
 from mmengine.config import Config
@@ -16,7 +18,7 @@ from mmdgdm.engine.setup.processes import (
 from mmdgdm.errors import ConfigError
 
 _NAMES = [name for names in distributed._VARIABLES.values() for name in names]
-_NAMES += ["MASTER_ADDR", "MASTER_PORT", "SLURM_NNODES"]
+_NAMES += ["MASTER_ADDR", "MASTER_PORT", "SLURM_NNODES", "SLURM_NODELIST"]
 
 
 @pytest.fixture(autouse=True)
@@ -127,11 +129,49 @@ def test_ranks_of_other_launchers_are_handed_to_torch(started, monkeypatch, laun
     assert started == ["gloo"]
 
 
-def test_slurm_job_on_several_machines_needs_an_address(started, monkeypatch):
-    _set(monkeypatch, SLURM_PROCID="5", SLURM_NTASKS="8", SLURM_LOCALID="1")
-    _set(monkeypatch, SLURM_NNODES="2")
-    with pytest.raises(ConfigError, match="MASTER_ADDR"):
+SLURM = dict(
+    SLURM_PROCID="5",
+    SLURM_NTASKS="8",
+    SLURM_LOCALID="1",
+    SLURM_NNODES="2",
+    SLURM_NODELIST="node[3-4]",
+)
+
+
+def test_slurm_tells_the_first_of_several_machines(started, monkeypatch, tmp_path):
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(
+        '#!/bin/sh\n[ "$*" = "show hostnames node[3-4]" ] && echo node3'
+    )
+    scontrol.chmod(0o755)
+    _set(monkeypatch, **SLURM, PATH=str(tmp_path))
+    prepare_cpu_processes(Config(dict(launcher="slurm")))
+    assert distributed.os.environ["MASTER_ADDR"] == "node3"
+    assert started == ["gloo"]
+
+
+def test_slurm_job_on_several_machines_needs_an_address(started, monkeypatch, tmp_path):
+    _set(monkeypatch, **SLURM, PATH=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"MASTER_ADDR.*scontrol show hostnames node"):
         prepare_cpu_processes(Config(dict(launcher="slurm")))
+
+
+def test_how_long_processes_wait_is_set_by_the_config(monkeypatch):
+    limits = []
+    monkeypatch.setattr(dist, "init_process_group", lambda *_, **k: limits.append(k))
+    monkeypatch.setattr(distributed, "get_device", lambda: "cpu")
+    _set(monkeypatch, RANK="0", WORLD_SIZE="1", LOCAL_RANK="0")
+    env_cfg = dict(dist_cfg=dict(backend="nccl", timeout=90))
+    prepare_cpu_processes(Config(dict(launcher="pytorch", env_cfg=env_cfg)))
+    assert limits == [dict(timeout=timedelta(seconds=90))]
+
+
+@pytest.mark.parametrize("limit", [0, -1, "90", True])
+def test_a_time_limit_is_a_number_above_zero(started, monkeypatch, limit):
+    _set(monkeypatch, RANK="0", WORLD_SIZE="1", LOCAL_RANK="0")
+    env_cfg = dict(dist_cfg=dict(timeout=limit))
+    with pytest.raises(ConfigError, match=r"`env_cfg\.dist_cfg\.timeout` to be a num"):
+        prepare_cpu_processes(Config(dict(launcher="pytorch", env_cfg=env_cfg)))
 
 
 def test_running_group_is_used_and_left(tmp_path):
