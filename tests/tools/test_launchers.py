@@ -13,11 +13,14 @@ from mmdgdm.utils.checkpoint import load_checkpoint_file
 
 # Prints its arguments and the port, one per line.
 FAKE_SRUN = '#!/usr/bin/env bash\nprintf "%s\\n" "$@" "port=$MASTER_PORT"\n'
-# Starts what follows the options as the one process of a job.
+# Starts what follows the options on two machines, a process each, which are this one.
 RUNNING_SRUN = """#!/usr/bin/env bash
 while [[ "$1" == -* ]]; do [[ "$1" == -p ]] && shift; shift; done
-SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NTASKS=1 SLURM_NODELIST=here exec "$@"
+export SLURM_NTASKS=2 SLURM_NNODES=2 SLURM_LOCALID=0 SLURM_NODELIST=here,there
+SLURM_PROCID=1 "$@" &
+SLURM_PROCID=0 "$@" && wait $!
 """
+FAKE_SCONTROL = '#!/usr/bin/env bash\necho 127.0.0.1 "$@"\n'
 
 
 @pytest.fixture
@@ -126,14 +129,22 @@ def test_small_slurm_test_asks_for_no_more_than_it_uses(run_script, tmp_path):
 
 
 @pytest.mark.slow
-def test_slurm_test_runs_without_a_gpu(run_script, trained, tmp_path):
-    out = tmp_path / "metrics.json"
-    arguments = ["part", "job", trained.config, trained.checkpoint]
-    arguments += ["--work-dir", tmp_path, "--out", out]
+def test_slurm_tests_on_two_machines_without_a_gpu(
+    run_script, run_test, trained, tmp_path
+):
+    common = [trained.config, trained.checkpoint, "--work-dir", str(tmp_path), "--out"]
+    assert run_test([*common, str(tmp_path / "one.json")]) == 0
     environment = {**_with_srun(tmp_path, RUNNING_SRUN), "CUDA_VISIBLE_DEVICES": ""}
+    (tmp_path / "scontrol").write_text(FAKE_SCONTROL)
+    (tmp_path / "scontrol").chmod(0o755)
+    arguments = ["part", "job", *common, str(tmp_path / "two.json")]
     done = run_script("slurm_test.sh", *arguments, cwd=tmp_path, **environment)
     assert done.returncode == 0, done.stderr
-    assert set(json.loads(out.read_text())) == {"accuracy/top1", "accuracy/top2"}
+    one, two = (
+        json.loads((tmp_path / f"{n}.json").read_text()) for n in ("one", "two")
+    )
+    assert set(one) == {"accuracy/top1", "accuracy/top2"}
+    assert two == one
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ val_dataloader = dict(dataset=dict(num_images=8, **image))
 test_dataloader = dict(dataset=dict(num_images=8, **image))
 train_cfg = dict(max_epochs=3, val_interval=3)
 default_hooks = dict(logger=dict(interval=1))
+auto_scale_lr = dict(base_batch_size=48)
 env_cfg = dict(dist_cfg=dict(timeout=60))
 custom_hooks = [dict(type="Watch", priority="LOWEST")]
 """
@@ -109,6 +110,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
     return path
 
 
+def _common(folder: Path, name: str) -> list[str]:
+    # The learning rate follows from the batch of all processes.
+    return ["--work-dir", str(folder / name), "--auto-scale-lr", "--cfg-options"]
+
+
 def start(
     folder: Path, name: str, number: int, *options: str, **more: str
 ) -> subprocess.Popen:
@@ -122,7 +128,7 @@ def start(
     command = [str(root / "tools/dist_train.sh"), str(folder / "small.py"), str(number)]
     options = (f"train_dataloader.batch_size={GLOBAL_BATCH // total}", *options)
     return subprocess.Popen(
-        [*command, "--work-dir", str(folder / name), "--cfg-options", *options],
+        [*command, *_common(folder, name), *options],
         env={**os.environ, **env, **more},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -145,8 +151,8 @@ def after_its_last_step(folder: Path, name: str) -> float:
 @pytest.fixture(scope="module")
 def one(folder: Path, run_train: Callable) -> Seen:
     """A training in this process."""
-    options = ["--cfg-options", f"train_dataloader.batch_size={GLOBAL_BATCH}"]
-    argv = [str(folder / "small.py"), "--work-dir", str(folder / "one"), *options]
+    batch = f"train_dataloader.batch_size={GLOBAL_BATCH}"
+    argv = [str(folder / "small.py"), *_common(folder, "one"), batch]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEEN", str(folder / "one.json"))
         patch.syspath_prepend(str(folder))
@@ -231,3 +237,38 @@ def test_asked_to_stop_the_launcher_waits_for_all_and_says_so(folder, is_long):
         run.send_signal(number)
         assert "stopped: " in "".join(end(run, code=75))
         assert (folder / name / "stopped.pth").is_file()
+
+
+#: Fills the caches of numba, matplotlib and yapf.
+FIRST_USE = """
+import numpy as np
+import mmdgdm.registry
+from mmengine.config import Config
+from mmdgdm.evaluation.functional.records import make_box_record
+
+Config(dict(a=1)).pretty_text
+scores = np.linspace(0, 1, 224 * 224).reshape(224, 224)
+settings = dict(label=0, rank=0, iou_thresholds=(0.5,), threshold=None)
+print(make_box_record(scores, np.array([[9, 9, 99, 99]]), **settings).hex(), flush=True)
+import matplotlib.pyplot
+"""
+_CACHES = (
+    "HOME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "NUMBA_CACHE_DIR",
+    "MPLCONFIGDIR",
+)
+
+
+def test_processes_that_start_together_on_a_new_machine_agree(tmp_path, is_long):
+    if not is_long:
+        pytest.skip("thirty starts without any cache: `make test-faults` has them")
+    for number in range(10):
+        caches = {name: str(tmp_path / f"{number}" / name) for name in _CACHES}
+        env = {**os.environ, **caches, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", FIRST_USE]
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        runs = [subprocess.Popen(command, env=env, **pipes) for _ in range(3)]
+        texts = {end(run)[0] for run in runs}
+        assert len(texts) == 1, texts

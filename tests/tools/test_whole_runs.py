@@ -28,10 +28,11 @@ OPTIONS = [
     "model.backbone.stem_channels=8",
     "model.head.in_channels=64",
 ]
-#: Boxes and masks are scored.
+#: Boxes, masks and classes are scored.
 MASKS = """
 _base_ = {base!r}
-test_evaluator = [dict(type="mmdgdm.WSOLMetric"), dict(type="mmdgdm.PxAP")]
+test_evaluator = [
+    dict(type="mmdgdm.WSOLMetric"), dict(type="mmdgdm.PxAP"), dict(type="Accuracy")]
 """
 pytestmark = pytest.mark.slow
 
@@ -128,14 +129,23 @@ def test_a_test_takes_the_threshold_that_val_chose(run_test, trained, tmp_path):
     assert metrics["wsol/threshold/val_max_box_acc"] == 0.123
 
 
-@pytest.mark.parametrize("number", [2, 3])
-def test_several_processes_give_the_numbers_of_one(run_test, trained, tmp_path, number):
+def arrays(folder, name):
+    """All arrays of the two files of records of a test, by name."""
+    files = (folder / f"{name}.records.npz", folder / f"{name}.records_2.npz")
+    return [{k: v.tobytes() for k, v in np.load(file).items()} for file in files]
+
+
+@pytest.mark.parametrize(("number", "pads"), [(2, True), (3, False)])
+def test_several_processes_give_the_numbers_of_one(
+    run_test, trained, tmp_path, number, pads
+):
     maps, out = tmp_path / "maps", tmp_path / "several.json"
     masks = tmp_path / "masks.py"
     masks.write_text(MASKS.format(base=str(CONFIG)))
     by_pixels = evaluate(run_test, trained, tmp_path / "masks.json", config=masks)
     one = evaluate(run_test, trained, tmp_path / "one.json")
     assert by_pixels["wsol/pxap"] > 0
+    assert by_pixels["accuracy/top1"] > 0
     assert {name: by_pixels[name] for name in one} == one
     done = launch(
         "dist_test.sh",
@@ -143,10 +153,11 @@ def test_several_processes_give_the_numbers_of_one(run_test, trained, tmp_path, 
         trained / "epoch_2.pth",
         number,
         *("--out", out, "--work-dir", tmp_path / "several", "--dump-scoremaps", maps),
-        *("--cfg-options", *OPTIONS),
+        *("--cfg-options", *OPTIONS, f"test_dataloader.sampler.round_up={pads}"),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(out.read_text()) == by_pixels
+    assert arrays(tmp_path, "several") == arrays(tmp_path, "masks")
     # The maps that the processes wrote give the same numbers once more.
     assert len(list(maps.rglob("*.npy"))) == 37
     threshold = one["wsol/threshold/val_max_box_acc"]

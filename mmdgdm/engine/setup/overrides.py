@@ -261,7 +261,8 @@ def set_record_file(cfg: Config, path: Path) -> None:
     """Keep the records of a test's images.
 
     The first metric of this package writes them to ``path``, the second one to
-    ``<path>_2.npz`` and so on, unless a metric names a file of its own.
+    ``<path>_2.npz`` and so on. A file that the config names gives way: the config that
+    a test leaves in its output folder names the file of that test.
 
     Args:
         cfg: The config to change.
@@ -276,9 +277,7 @@ def set_record_file(cfg: Config, path: Path) -> None:
         if hasattr(kind, "calibrated_by"):
             number += 1
             end = "" if number == 1 else f"_{number}"
-            metric.setdefault(
-                "record_file", str(path.with_name(path.stem + end + path.suffix))
-            )
+            metric["record_file"] = str(path.with_name(path.stem + end + path.suffix))
 
 
 def set_cam_method(cfg: Config, cam_method: str) -> None:

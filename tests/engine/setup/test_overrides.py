@@ -169,13 +169,13 @@ def test_a_hook_that_the_config_has_keeps_its_other_settings():
 def test_record_files_of_the_metrics_of_this_package():
     kinds = ["Accuracy", "mmdgdm.WSOLMetric", "mmdgdm.PxAP", "mmdgdm.MaxBoxAcc"]
     metrics = [dict(type=kind) for kind in kinds]
-    metrics[2]["record_file"] = "own.npz"
+    metrics[2]["record_file"] = "earlier.npz"  # the config was left by another test
     cfg = Config(dict(test_evaluator=metrics))
     set_record_file(cfg, Path("out/a.records.npz"))
     assert [metric.get("record_file") for metric in cfg.test_evaluator] == [
         None,
         "out/a.records.npz",
-        "own.npz",
+        "out/a.records_2.npz",
         "out/a.records_3.npz",
     ]
     cfg = Config(dict(test_evaluator=dict(type=WSOLMetric)))
