@@ -36,7 +36,7 @@ test_dataloader = dict(dataset=dict(num_images=8, **image))
 train_cfg = dict(max_epochs=3, val_interval=3)
 default_hooks = dict(logger=dict(interval=1))
 auto_scale_lr = dict(base_batch_size=48)
-env_cfg = dict(dist_cfg=dict(timeout=60))
+env_cfg = dict(dist_cfg=dict(timeout=300))
 custom_hooks = [dict(type="Watch", priority="LOWEST")]
 """
 #: Writes what each process lost and drew; in the end the second one can meet its fate.
@@ -219,7 +219,7 @@ def test_two_nodes_do_what_two_processes_do_and_end_together(folder, two):
 def test_however_a_process_ends_the_others_end_too(folder, fate, code, last, is_long):
     if not is_long:
         pytest.skip("three runs of three processes: `make test-faults` has them")
-    wait = "env_cfg.dist_cfg.timeout=10"
+    wait = "env_cfg.dist_cfg.timeout=15"
     lines = end(start(folder, fate, 3, wait, FATE=fate), code=code)
     assert last in lines[-1]
     assert after_its_last_step(folder, fate) < MOST_SECONDS
