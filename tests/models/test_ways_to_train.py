@@ -199,16 +199,16 @@ def test_the_training_forward_compiles_whole_and_not_again_as_the_ramp_rises(bui
 @pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.parametrize("layer", ["ADL", "DGDM"])
-def test_inductor_trains_as_without_it(build, layer, is_long, monkeypatch):
+def test_inductor_trains_as_without_it(build, layer, is_long):
     if not is_long:
         pytest.skip("compiles for minutes: in the long form alone")
     if shutil.which("c++") is None:
         pytest.skip("needs a C++ compiler")
     from torch._inductor import config
 
-    monkeypatch.setattr(config, "fallback_random", True)  # draw the same numbers
     necks = [dict(LAYERS[layer], after=f"layer{i}.1") for i in (3, 4)]
-    assert compile_and_compare(build(*necks), "inductor")[1:] == [2] * 5
+    with config.patch(fallback_random=True):  # draw the same numbers
+        assert compile_and_compare(build(*necks), "inductor")[1:] == [2] * 5
 
 
 @HOOKS.register_module()
