@@ -170,8 +170,10 @@ class Slope(BaseModel):
 
 
 @pytest.mark.parametrize("epochs", [2, 3])
-@pytest.mark.parametrize("name", ["finetune", "scratch_20e"])
-def test_a_schedule_without_a_length_has_that_of_the_training(name, epochs, tmp_path):
+@pytest.mark.parametrize(("name", "warm_up"), [("finetune", 10), ("scratch_20e", 0)])
+def test_a_schedule_without_a_length_has_that_of_the_training(
+    name, warm_up, epochs, tmp_path
+):
     cfg = Config.fromfile(REPO_ROOT / f"configs/_base_/schedules/{name}.py")
     hook = RateHook()
     runner = Runner(
@@ -188,7 +190,10 @@ def test_a_schedule_without_a_length_has_that_of_the_training(name, epochs, tmp_
     runner.train()
     steps = 4 * epochs
     cosine = [0.05 * (1 + math.cos(math.pi * step / steps)) for step in range(steps)]
-    assert hook.rates == pytest.approx(cosine, rel=1e-9)
+    grown = [0.1 + 0.9 * step / (warm_up - 1) for step in range(warm_up)]
+    grown += [1.0] * steps
+    rates = [rate * share for rate, share in zip(cosine, grown)]
+    assert hook.rates == pytest.approx(rates, rel=1e-9)
 
 
 @every_config

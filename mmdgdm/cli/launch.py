@@ -55,8 +55,7 @@ def start(argv: Optional[Sequence[str]] = None) -> int:
             message = explain_failure(rank, error.failures[rank])
             if message:
                 sys.stderr.write(f"{message}\n")
-            code = error.failures[rank].exitcode
-            return code if code > 0 else 128 - code
+            return exit_code(error.failures[rank])
         except SignalException as asked:
             is_saved = STOPPED in told_codes(Path(args.log_dir))
             return STOPPED if is_saved else 128 + asked.sigval
@@ -85,6 +84,22 @@ def first_failure(failures: dict[int, ProcessFailure]) -> int:
         return kind, failure.timestamp
 
     return min(failures, key=order)
+
+
+def exit_code(failure: ProcessFailure) -> int:
+    """Choose the code to end with.
+
+    Args:
+        failure: What is known of the process that failed first.
+
+    Returns:
+        The code that it told, though it may have crashed while it ended; else the one
+        it ended with, 128 more than its number for a signal.
+    """
+    told = failure.error_file_data.get("code")
+    if told:
+        return int(told)
+    return failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
 
 
 def explain_failure(rank: int, failure: ProcessFailure) -> str:

@@ -55,6 +55,12 @@ ALONE = (2, LeftAloneError("Another process has ended."))
 ENDED = (-signal.SIGTERM, None)
 SENTENCES = [
     ([ALONE, (2, DataError("No cat.")), ENDED], 2, "error (process 1): No cat."),
+    # It crashed in the end, when gloo's threads were taken down.
+    (
+        [(-signal.SIGABRT, DataError("No cat.")), ALONE, ENDED],
+        2,
+        "error: No cat.",
+    ),
     ([ENDED, ALONE, (1, KeyError("x"))], 1, "error (process 2): KeyError: 'x'"),
     (
         [ALONE, ENDED, (-signal.SIGKILL, None)],

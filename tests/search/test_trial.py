@@ -181,5 +181,10 @@ def test_training_that_outlives_its_search_is_not_started_again(tmp_path):
     assert calls == []
     os.killpg(os.getpgid(pid), signal.SIGKILL)
     wait_for(lambda: not is_running(pid))
-    search.run(1, run)
+
+    def has_run():
+        search.run(1, run)  # the other processes of the group may still be ending
+        return bool(calls)
+
+    wait_for(has_run)
     assert calls == ["0000"]

@@ -304,8 +304,9 @@ def test_error_of_the_user_is_one_sentence(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="only without a GPU")
 def test_mixed_precision_without_a_gpu_is_one_sentence(trained, run_train, capsys):
-    assert run_train([trained.config, "--amp"]) == 2
-    assert "needs a GPU, but none is available" in _one_error(capsys)
+    wrapper = "optim_wrapper.type=AmpOptimWrapper"
+    assert run_train([trained.config, "--cfg-options", wrapper]) == 2
+    assert "Expected a GPU for `optim_wrapper.type=" in _one_error(capsys)
 
 
 @pytest.mark.parametrize(
