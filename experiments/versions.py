@@ -1,7 +1,6 @@
 """Put the table of versions that were tested into ``docs/versions.md``.
 
-nox                            # test them (noxfile.py)
-python experiments/versions.py
+``nox`` runs the tests first (``noxfile.py``). Then: ``python experiments/versions.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from page import insert_table
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "results" / "versions"
 PAGE = ROOT / "docs" / "versions.md"
-#: Heading and package of each column; where there are two, the table is narrower.
+#: Heading and packages of each column.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "Python": ("python",),
     "torch, torchvision": ("torch", "torchvision"),
